@@ -1,0 +1,145 @@
+"""Step a world in one process, its agents in one shard or several: the same bytes for any sharding."""
+
+import ctypes
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from carbonray.worlds import exact
+from carbonray.worlds.world import Bid, Mail, Pool, Rows, Shocks, Total, World
+
+A = TypeVar("A")
+K = TypeVar("K")
+Ids = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class State(Generic[A, K]):
+    """A world between two steps."""
+
+    agents: tuple[A, ...]  # by shard
+    commons: K
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step(Generic[A, K]):
+    """What a step gave."""
+
+    state: State[A, K]
+    rewards: tuple[Mapping[str, Tensor], ...]  # by shard
+    accounts: Mapping[str, Tensor]  # merged totals
+
+
+def merge(bids: Sequence[Bid]) -> Pool:
+    """Merge what shards said: totals by integer addition, rows in order of agent id.
+
+    Raises:
+        SumOutOfBoundError: if a total leaves its bound.
+    """
+    first = bids[0]
+    totals = {}
+    for name, total in first.totals.items():
+        sums = total.sums if len(bids) == 1 else torch.stack([bid.totals[name].sums for bid in bids]).sum(0)
+        totals[name] = exact.as_float(name, Total(sums=sums, bound=total.bound))
+    rows = {}
+    for name in first.rows:
+        ids = torch.cat([bid.rows[name].ids for bid in bids])
+        order = ids.argsort()
+        values = torch.cat([bid.rows[name].values for bid in bids], 1)
+        rows[name] = Rows(ids=ids[order], values=values[:, order])
+    return Pool(totals=totals, rows=rows)
+
+
+def deliver(edges: Tensor, ids: Sequence[Ids], bids: Sequence[Bid]) -> tuple[Mail, ...]:
+    """Carry letters to the other end of their edges."""
+    mails: list[dict[str, Tensor]] = [{} for _ in bids]
+    for name, letters in bids[0].letters.items():
+        sent = _in_order(ids, [bid.letters[name].values for bid in bids])
+        if letters.to_supplier:
+            batch, slots, count = sent.shape
+            heard = sent.new_zeros(batch, count)
+            if slots:
+                heard.scatter_add_(1, edges.flatten().expand(batch, -1), sent.flatten(1))
+        else:
+            heard = torch.index_select(sent, 1, edges.flatten()).view(len(sent), *edges.shape)
+        for mail, mine in zip(mails, ids, strict=True):
+            mail[name] = heard if len(ids) == 1 else heard[..., torch.as_tensor(mine, device=heard.device)].contiguous()
+    return tuple(mails)
+
+
+def _in_order(ids: Sequence[Ids], values: Sequence[Tensor]) -> Tensor:
+    if len(values) == 1:
+        return values[0]
+    order = torch.as_tensor(np.argsort(np.concatenate(ids), kind="stable"), device=values[0].device)
+    return torch.cat(list(values), -1)[..., order].contiguous()
+
+
+def reset(world: World[A, K], seed: int, replicas: int, ids: Sequence[Mapping[str, Ids]]) -> State[A, K]:
+    """The state before the first step, every shard with its agents."""
+    keep_memory()
+    made = [world.reset(seed, replicas, mine) for mine in ids]
+    return State(agents=tuple(agents for agents, _ in made), commons=made[0][1])
+
+
+def advance(
+    world: World[A, K],
+    state: State[A, K],
+    shocks: Sequence[Shocks],
+    ids: Sequence[Ids],
+    actions: Sequence[Mapping[str, Any]] | None = None,
+) -> Step[A, K]:
+    """One step: act, clear, reply where there is an answer, settle.
+
+    Args:
+        world: the world.
+        state: before the step.
+        shocks: of each shard; the commons' are the same in all.
+        ids: of the agents at the edges, by shard.
+        actions: of each shard; what the rules say where left out.
+    """
+    commons = state.commons
+    if actions is None:
+        actions = [world.scripted(agents, commons) for agents in state.agents]
+    said = [
+        world.act(agents, commons, action, shock)
+        for agents, action, shock in zip(state.agents, actions, shocks, strict=True)
+    ]
+    mails: list[dict[str, Tensor]] = [{} for _ in said]
+    for round in range(world.rounds):
+        bids = [bid for _, bid in said]
+        for mail, heard in zip(mails, deliver(world.edges, ids, bids), strict=True):
+            mail.update(heard)
+        commons = world.clear(commons, merge(bids), shocks[0], round)
+        if round < world.rounds - 1:
+            said = [
+                world.reply(agents, commons, mail, shock, round)
+                for (agents, _), mail, shock in zip(said, mails, shocks, strict=True)
+            ]
+    settled = [world.settle(agents, commons, mail) for (agents, _), mail in zip(said, mails, strict=True)]
+    return Step(
+        state=State(agents=tuple(agents for agents, _ in settled), commons=commons),
+        rewards=tuple(outcome.reward for _, outcome in settled),
+        accounts=merge([outcome.accounts for _, outcome in settled]).totals,
+    )
+
+
+@cache
+def keep_memory() -> None:
+    """Let glibc reuse freed arrays instead of returning them to the kernel.
+
+    A fresh array of a few MB otherwise costs more in page faults than the arithmetic that fills it
+    (1.2 ms against 0.25 ms for ten MB).
+    """
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None)
+        if hasattr(libc, "mallopt"):
+            trim_threshold, mmap_threshold = -1, -3
+            libc.mallopt(mmap_threshold, 1 << 30)
+            libc.mallopt(trim_threshold, (1 << 31) - 1)

@@ -1,0 +1,90 @@
+"""Disruptions: how a shortage travels from a struck supplier to its customers.
+
+Orders go to the named suppliers as letters, deliveries come back.  A supplier accepts named orders up to its output;
+the rest of a product is a pool that serves everybody else.  When output is struck after the market cleared, a
+supplier's named customers and the pool lose the same share; customers seek a spot share of what they lost in the
+pool, which is then rationed.  What arrives short lowers the customer's stock.
+
+Axes: B replica, n firm, C cell, S good, E supplier slot.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from carbonray.worlds.cbam.commons import Cleared
+from carbonray.worlds.cbam.firms import Firms, by_cell
+from carbonray.worlds.cbam.parameters import FirmParams
+from carbonray.worlds.world import Letters, Mail
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slots:
+    """What each cell buys through its supplier slots."""
+
+    good: Tensor  # [E, C] int64
+    product: Tensor  # [E, C] int64, cell that makes it
+    used: Tensor  # [E, C] bool
+
+
+def needs(firms: Firms, cleared: Cleared) -> tuple[Tensor, Tensor]:
+    """Input per unit of effective scale, and effective scale: [B, S, n], [B, n]."""
+    return by_cell(cleared.input_need, firms.shard.cell), firms.scale * firms.output
+
+
+def purchases(params: FirmParams, firms: Firms, need: Tensor, scale: Tensor) -> Tensor:
+    """[B, S, n] composite bought: use, and the part of the gap to the stock target that is closed this quarter."""
+    adjustment = params.stock_adjustment
+    return need * (scale * (1 + adjustment * params.stock_target)).unsqueeze(1) - adjustment * firms.stock
+
+
+def order(params: FirmParams, firms: Firms, cleared: Cleared, slots: Slots) -> Letters:
+    """What each customer orders from each supplier it names: volume, million USD a quarter at base prices."""
+    need, scale = needs(firms, cleared)
+    bought = torch.gather(purchases(params, firms, need, scale), 1, _good_of(firms, slots))
+    return Letters(values=bought * by_cell(cleared.slot_order, firms.shard.cell), to_supplier=True)
+
+
+def _good_of(firms: Firms, slots: Slots) -> Tensor:
+    return by_cell(slots.good, firms.shard.cell).expand(firms.plan.shape[0], -1, -1)
+
+
+def answer(firms: Firms, orders: Tensor) -> tuple[dict[str, Tensor], dict[str, Letters]]:
+    """What each supplier accepts of its named orders [B, n], and what it cannot deliver."""
+    lost = firms.struck
+    accepted = torch.where(orders > firms.output, firms.output / orders.clamp(min=1e-300), 1.0)
+    named = torch.minimum(orders, firms.output)
+    totals = {"lost": lost * firms.output, "named": named, "named_lost": lost * named}
+    letters = {
+        "accepted": Letters(values=accepted, to_supplier=False),
+        "failed": Letters(values=accepted * lost, to_supplier=False),
+    }
+    return totals, letters
+
+
+def pool_fill(supply: Tensor, lost: Tensor, named: Tensor, named_lost: Tensor, spot_share: float) -> Tensor:
+    """[B, C] share of pooled orders delivered: (Q - L - (M - M_l)) / (Q - M + s M_l).
+
+    Q -> supply;  L -> lost;  M -> named;  M_l -> named_lost;  s -> spot_share
+    """
+    pooled = (supply - named).clamp(min=0.0)
+    asked = pooled + spot_share * named_lost
+    offered = (pooled - (lost - named_lost)).clamp(min=0.0)
+    return torch.where(asked > 0, offered / asked.clamp(min=1e-300), 1.0).clamp(max=1.0)
+
+
+def delivered_share(firms: Firms, cleared: Cleared, mail: Mail, slots: Slots, spot_share: float) -> Tensor:
+    """[B, S, n] share of each good bought that arrives."""
+    cell = firms.shard.cell
+    share = by_cell(cleared.input_fill, cell)
+    if "accepted" in mail:
+        pool = torch.gather(
+            cleared.fill.unsqueeze(1).expand(-1, len(slots.product), -1),
+            2,
+            slots.product.expand(cleared.fill.shape[0], -1, -1),
+        )
+        pool = by_cell(pool, cell)
+        gain = (1 - pool) * mail["accepted"] - (1 - spot_share * pool) * mail["failed"]
+        share = share.scatter_add(1, _good_of(firms, slots), gain * by_cell(cleared.slot_value, cell))
+    return share.clamp(0.0, 1.0)

@@ -1,0 +1,343 @@
+"""Calibration: from an economy and a scenario to the tensors that a run reads.
+
+Axes: Y year of the run, T quarter, R region (origin), D destination region, S sector (good), C = R x S cell,
+K = S + 1 buyers within a destination: its sectors, then final demand.  Money million USD of the base year,
+mass Mt CO2, flows a quarter; intensities and charges per USD of base-year output.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from carbonray.config import Scenario, ScenarioError, at_year
+from carbonray.units import QUARTERS, USD_2011_PER_EURO_2026
+from carbonray.worlds import exact
+from carbonray.worlds.cbam.economy import Economy
+
+UNUSED = 1e-30
+"""Input coefficient of a good that a cell does not buy: its stock cover is then defined and never binds."""
+LIMIT = 1e-4
+"""An elasticity this near to one is moved to one plus or minus this: the Cobb-Douglas limit."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TechnologyParams:
+    """How goods are made and bought in the base year."""
+
+    home_share: Tensor  # [S, D, K] share of home-made goods in purchases (alpha)
+    import_share: Tensor  # [S, D, K, R] share of an origin in imports (mu)
+    import_share_by_buyer: Tensor  # [S, D, R, K] the same, laid out for sums over buyers
+    inputs: Tensor  # [S, D, S_buyer] input of good s per unit of output (a)
+    factor_share: Tensor  # [C] value added per unit of output (v)
+    final_demand: Tensor  # [S, D] million USD a quarter (F)
+    output: Tensor  # [C] million USD a quarter
+    intensity: Tensor  # [C] t CO2 / USD
+    embodied: Tensor  # [C] t CO2 / USD with inputs' emissions, e (I - A)^-1
+    trend: Tensor  # [T + 1, C] output on the path without policy, relative to the base year
+    demand_trend: Tensor  # [T + 1, D] final demand on that path, relative to the base year
+
+
+@dataclass(frozen=True, kw_only=True)
+class MarketParams:
+    """Elasticities."""
+
+    domestic: Tensor  # [S] between home-made and imported (sigma_d)
+    imports: Tensor  # [S] between origins (sigma_m = 2 sigma_d)
+    final_demand: Tensor  # [S] eta
+    inputs: float  # epsilon
+    factor_supply: float  # chi
+    incidence: float  # lambda, share of the charge that the exporter bears
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyParams:
+    """What is charged and allocated, by year."""
+
+    home: Tensor  # [R] bool
+    price: Tensor  # [Y + 1, R] USD / t: home price at home, the partners' first commitment or price abroad
+    home_price_path: Tensor  # [Y + 1] USD / t, in force or not: what commitments refer to
+    commitment: Tensor  # [R] share of the home price, NaN where a region has its own price
+    commitment_step: float
+    priced: Tensor  # [S] bool
+    free: Tensor  # [S] bool
+    free_share: Tensor  # [Y + 1] of covered goods (phi)
+    free_share_other: float
+    cbam_factor: Tensor  # [Y + 1] (f)
+    cbam: bool
+    coverage: Tensor  # [S] (kappa)
+    benchmark_share: float
+    benchmark_follows: bool  # last year's intensity rather than the base year's
+    paid_share: float
+    default_values: bool
+    markup: Tensor  # [Y + 1]
+    indirect: Tensor  # [S] bool
+    export_rebate: float
+    retaliation: float
+    threshold: float  # Mt CO2 a quarter
+
+    @property
+    def home_cell(self) -> Tensor:
+        """[C] bool."""
+        return self.home.repeat_interleave(len(self.priced))
+
+    @property
+    def crosses(self) -> bool:
+        """Whether anything is charged or refunded at the home region's border."""
+        return self.cbam or self.export_rebate > 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class FirmParams:
+    """Behaviour and technology of firms; cell values are [C]."""
+
+    cell_ends: Tensor  # [C] int64: firms up to and including each cell
+    size: Tensor  # [N] million USD a quarter
+    intensity_spread: float
+    growth_response: float
+    growth_limit: float
+    stock_target: float
+    stock_adjustment: float
+    intensity_trend: float  # factor a quarter
+    abatement_lag: int
+    exporters_abate: bool
+    price_response: float
+    abatement_price: Tensor  # [C] USD / t (P_b)
+    abatement_potential: Tensor  # [C] (m_max)
+    abatement_exponent: Tensor  # [C] (k)
+    abatement_cap: Tensor  # [C]
+    sourcing_step: float
+    sourcing_cost: float
+    relocation_step: float
+    relocation_cost: float
+
+
+def calibrate_technology(economy: Economy, scenario: Scenario, steps: int) -> TechnologyParams:
+    """Base-year shares, and the path on which the economy grows without policy."""
+    n_regions, n_sectors = len(economy.regions), len(economy.sectors)
+    output = economy.output
+    if output.min() <= 0:
+        raise ScenarioError(f"{scenario.economy}: {economy.cells[int(output.argmin())]} has no output; merge it")
+    flows = np.concatenate(
+        [
+            economy.transactions.reshape(n_regions, n_sectors, n_regions, n_sectors),
+            economy.final_demand.reshape(n_regions, n_sectors, n_regions, 1),
+        ],
+        axis=3,
+    )  # [R, S, D, K]
+    by_origin = np.ascontiguousarray(flows.transpose(1, 2, 3, 0))  # [S, D, K, R]
+    bought = by_origin.sum(3)
+    own = np.einsum("sdkd->sdk", by_origin)
+    foreign = by_origin.copy()
+    np.einsum("sdkd->sdk", foreign)[:] = 0.0
+    imported = foreign.sum(3)
+    home_share = np.divide(own, bought, out=np.ones_like(own), where=bought > 0)
+    import_share = np.divide(foreign, imported[..., None], out=np.zeros_like(foreign), where=imported[..., None] > 0)
+    inputs = np.maximum(bought[:, :, :-1] / output.reshape(1, n_regions, n_sectors), UNUSED)
+    quarterly = torch.as_tensor(output / QUARTERS)
+    shares = torch.as_tensor(economy.transactions / output)  # [C, C] input of product o per unit of cell j
+    growth = torch.tensor([1 + scenario.growth.get(region, 0.0) for region in economy.regions], dtype=torch.float64)
+    quarters = torch.arange(steps + 1, dtype=torch.float64)
+    demand_trend = exact.power(growth, quarters[:, None] / QUARTERS)
+    intensity = torch.as_tensor(economy.emissions / output)
+    leontief = exact.inverse(torch.eye(len(output), dtype=torch.float64) - shares)
+    return TechnologyParams(
+        home_share=torch.as_tensor(home_share),
+        import_share=torch.as_tensor(import_share),
+        import_share_by_buyer=torch.as_tensor(np.ascontiguousarray(import_share.transpose(0, 1, 3, 2))),
+        inputs=torch.as_tensor(inputs),
+        factor_share=torch.as_tensor(economy.value_added / output),
+        final_demand=torch.as_tensor(np.ascontiguousarray(bought[:, :, -1]) / QUARTERS),
+        output=quarterly,
+        intensity=intensity,
+        embodied=exact.apply(leontief.T, intensity),
+        demand_trend=demand_trend,
+        trend=_trend(
+            shares, torch.as_tensor(economy.final_demand) / QUARTERS, quarterly, demand_trend, scenario
+        ),
+    )
+
+
+def _trend(shares: Tensor, final_demand: Tensor, output: Tensor, demand_trend: Tensor, scenario: Scenario) -> Tensor:
+    """Output that clears every market at base prices while final demand grows, [T + 1, C] relative to the base year.
+
+    Purchases of inputs are use plus the part of the gap to the stock target that is closed this quarter:
+    X_t = A ((1 + q n) X_t) - q s_t + F_t  and  s_{t+1} = (1 - q) s_t + q n A X_t  with q the stock adjustment and
+    n the target.
+    """
+    adjustment, target = scenario.firms.stock_adjustment, scenario.firms.stock_target
+    identity = torch.eye(len(output), dtype=torch.float64)
+    solve = exact.inverse(identity - shares * (1 + adjustment * target))
+    stock = target * exact.apply(shares, output)
+    path = [output]
+    for step in range(1, demand_trend.shape[0]):
+        use = exact.apply(shares, path[-1])
+        stock = (1 - adjustment) * stock + adjustment * target * use
+        path.append(exact.apply(solve, exact.apply(final_demand, demand_trend[step]) - adjustment * stock))
+    trend = torch.stack(path) / output
+    if not bool((trend > 0).all()):
+        raise ScenarioError(f"{scenario.name}: growth: no positive output path exists for these growth rates")
+    return trend
+
+
+def calibrate_market(economy: Economy, scenario: Scenario) -> MarketParams:
+    """Elasticities by sector, the sensitive assumptions."""
+    market = scenario.market
+    missing = [sector for sector in economy.sectors if sector not in market.domestic]
+    if missing:
+        raise ScenarioError(f"{scenario.name}: market.domestic: sector {missing[0]} has no elasticity")
+    domestic = torch.tensor([market.domestic[s] * market.sigma_scale for s in economy.sectors], dtype=torch.float64)
+    eta = [market.final_demand.get(s, market.final_demand_other) for s in economy.sectors]
+    return MarketParams(
+        domestic=_off_one(domestic),
+        imports=_off_one(2 * domestic),
+        final_demand=torch.tensor(eta, dtype=torch.float64),
+        inputs=1 - LIMIT if abs(market.inputs - 1) < LIMIT else market.inputs,
+        factor_supply=market.factor_supply,
+        incidence=scenario.policy.incidence,
+    )
+
+
+def _off_one(elasticity: Tensor) -> Tensor:
+    return torch.where((elasticity - 1).abs() < LIMIT, 1 + LIMIT, elasticity)
+
+
+def calibrate_policy(economy: Economy, scenario: Scenario) -> PolicyParams:
+    """Prices, allocation and charge by year of the run."""
+    policy, partners = scenario.policy, scenario.partners
+    _check_names(economy, scenario)
+    years = [scenario.start_year + i for i in range(scenario.years + 1)]
+    home = torch.tensor([region in scenario.home for region in economy.regions])
+    path = torch.tensor([at_year(policy.price, y) for y in years], dtype=torch.float64) * USD_2011_PER_EURO_2026
+    commitment = torch.tensor([partners.commitment.get(r, math.nan) for r in economy.regions], dtype=torch.float64)
+    abroad = torch.tensor(
+        [
+            [partners.price.get(r, 0.0) * (1 + partners.price_growth) ** (y - years[0]) for r in economy.regions]
+            for y in years
+        ],
+        dtype=torch.float64,
+    )
+    return PolicyParams(
+        home=home,
+        price=torch.where(home, path[:, None] * policy.enforced, abroad * USD_2011_PER_EURO_2026),
+        home_price_path=path,
+        commitment=torch.where(home, math.nan, commitment),
+        commitment_step=partners.commitment_step,
+        priced=_among(economy.sectors, policy.priced_sectors),
+        free=_among(economy.sectors, policy.free_sectors),
+        free_share=torch.tensor([at_year(policy.free_allocation, y) for y in years], dtype=torch.float64),
+        free_share_other=policy.free_allocation_other,
+        cbam_factor=torch.tensor([at_year(policy.cbam_factor, y) for y in years], dtype=torch.float64),
+        cbam=policy.cbam and policy.enforced,
+        coverage=torch.tensor([policy.coverage.get(s, 0.0) for s in economy.sectors], dtype=torch.float64),
+        benchmark_share=policy.benchmark_share,
+        benchmark_follows=policy.benchmark_year == "previous",
+        paid_share=policy.paid_share,
+        default_values=policy.reporting == "default",
+        markup=torch.tensor([at_year(policy.markup, y) for y in years], dtype=torch.float64),
+        indirect=_among(economy.sectors, policy.indirect_sectors),
+        export_rebate=policy.export_rebate * policy.enforced,
+        retaliation=policy.retaliation * (policy.cbam and policy.enforced),
+        threshold=policy.threshold_t * 1e-6 / QUARTERS,
+    )
+
+
+def _among(names: tuple[str, ...], chosen: tuple[str, ...]) -> Tensor:
+    return torch.tensor([name in chosen for name in names])
+
+
+def _check_names(economy: Economy, scenario: Scenario) -> None:
+    regions: dict[str, set[str]] = {
+        "home": set(scenario.home),
+        "growth": set(scenario.growth),
+        "partners.price": set(scenario.partners.price),
+        "partners.commitment": set(scenario.partners.commitment),
+        "disruptions.events": {event.region for event in scenario.disruptions.events},
+    }
+    sectors: dict[str, set[str]] = {
+        "policy.priced_sectors": set(scenario.policy.priced_sectors),
+        "policy.free_sectors": set(scenario.policy.free_sectors),
+        "policy.coverage": set(scenario.policy.coverage),
+        "policy.indirect_sectors": set(scenario.policy.indirect_sectors),
+        "abatement": set(scenario.abatement),
+        "market.final_demand": set(scenario.market.final_demand),
+        "disruptions.events": {event.sector for event in scenario.disruptions.events},
+    }
+    for known, used, what in ((economy.regions, regions, "region"), (economy.sectors, sectors, "sector")):
+        for key, names in used.items():
+            unknown = sorted(names - set(known))
+            if unknown:
+                raise ScenarioError(
+                    f"{scenario.name}: {key}: unknown {what} {unknown[0]}; {scenario.economy} has {', '.join(known)}"
+                )
+    if not scenario.home or len(set(scenario.home)) == len(economy.regions):
+        raise ScenarioError(f"{scenario.name}: home: name at least one region, and leave at least one outside")
+
+
+def calibrate_firms(economy: Economy, scenario: Scenario) -> FirmParams:
+    """Number and size of firms, and their behaviour."""
+    firms = scenario.firms
+    counts = firms_per_cell(economy, firms.number)
+    options = [scenario.abatement.get(s, scenario.abatement_other) for s in economy.sectors] * len(economy.regions)
+    cells = torch.tensor(
+        [[o.price * USD_2011_PER_EURO_2026, o.potential, o.exponent, o.cap] for o in options], dtype=torch.float64
+    ).T.contiguous()
+    return FirmParams(
+        cell_ends=torch.as_tensor(counts.cumsum()),
+        size=torch.as_tensor(_zipf_sizes(economy.output / QUARTERS, counts, firms.size_exponent)),
+        intensity_spread=firms.intensity_spread,
+        growth_response=firms.growth_response,
+        growth_limit=firms.growth_limit,
+        stock_target=firms.stock_target,
+        stock_adjustment=firms.stock_adjustment,
+        intensity_trend=math.exp(math.log1p(firms.intensity_trend) / QUARTERS),
+        abatement_lag=firms.abatement_lag,
+        exporters_abate=firms.exporters_abate,
+        price_response=firms.price_response,
+        abatement_price=cells[0],
+        abatement_potential=cells[1],
+        abatement_exponent=cells[2],
+        abatement_cap=torch.minimum(cells[3], cells[1]),
+        sourcing_step=firms.sourcing_step,
+        sourcing_cost=firms.sourcing_cost,
+        relocation_step=firms.relocation_step,
+        relocation_cost=firms.relocation_cost,
+    )
+
+
+MINIMUM_FIRMS = 5
+
+
+def firms_per_cell(economy: Economy, number: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """[C] firms: five each, the rest half by output and half by emissions (largest remainders).
+
+    Raises:
+        ScenarioError: if there are too few firms for five in every cell.
+    """
+    output, emissions = economy.output, economy.emissions
+    least = MINIMUM_FIRMS * len(output)
+    if number < least:
+        raise ScenarioError(
+            f"firms.number: {number} firms are too few; {len(output)} cells need at least {MINIMUM_FIRMS} each, {least}"
+        )
+    share = (output / output.sum() + emissions / emissions.sum()) / 2
+    wanted = share * (number - least)
+    counts = np.floor(wanted).astype(np.int64)
+    order = np.argsort(counts - wanted, kind="stable")
+    counts[order[: number - least - counts.sum()]] += 1
+    return counts + MINIMUM_FIRMS
+
+
+def _zipf_sizes(
+    output: np.ndarray[tuple[int], np.dtype[np.float64]],
+    counts: np.ndarray[tuple[int], np.dtype[np.int64]],
+    exponent: float,
+) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """[N] sizes, largest first in each cell, summing to the cell's output (Axtell 2001)."""
+    starts = counts.cumsum() - counts
+    rank = np.arange(counts.sum()) - np.repeat(starts, counts) + 1
+    weight = np.exp(np.log(rank) * (-1.0 / exponent))
+    total = np.add.reduceat(weight, starts)
+    return np.asarray(weight * np.repeat(output / total, counts))

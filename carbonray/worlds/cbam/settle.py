@@ -1,0 +1,120 @@
+"""Settlement: what each firm sold, paid, emitted and keeps in stock.
+
+Axes: B replica, n firm, C cell, S good, E supplier slot.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from carbonray.worlds.cbam import deliveries
+from carbonray.worlds.cbam.commons import Cleared, Commons
+from carbonray.worlds.cbam.deliveries import Slots
+from carbonray.worlds.cbam.firms import Firms, abatement_cost, by_cell, replace, totals_by_cell, unit_cost
+from carbonray.worlds.cbam.parameters import FirmParams, MarketParams, TechnologyParams
+from carbonray.worlds.world import Bid, Mail, Outcome
+
+
+class SettlementError(RuntimeError):
+    """A firm's books hold something that is not a number."""
+
+
+def settle(
+    firms: Firms,
+    commons: Commons,
+    mail: Mail,
+    *,
+    params: FirmParams,
+    market: MarketParams,
+    technology: TechnologyParams,
+    slots: Slots,
+    spot_share: float,
+    disrupted: bool,
+    bounds: Mapping[str, float],
+) -> tuple[Firms, Outcome]:
+    """Book a quarter.
+
+    Profit per unit = price and free allowances, less border charge, carbon price, unit cost and abatement; inputs are
+    valued when used, at current prices.
+
+    Raises:
+        SettlementError: if a profit is not finite.
+    """
+    cleared = commons.cleared
+    assert cleared is not None
+    cell = firms.shard.cell
+    need, scale = deliveries.needs(firms, cleared)
+    stock, cover = _stocks(params, firms, cleared, mail, slots, spot_share, need, scale, disrupted)
+    made = firms.output * (1 - firms.struck) if disrupted else firms.output
+    capacity = firms.capacity * by_cell(cleared.trend, cell)
+    log_cost = unit_cost(
+        market, by_cell(technology.factor_share, cell), by_cell(cleared.input_cost, cell), firms.output / capacity
+    )
+    cost = log_cost.exp()
+    crossing = by_cell(cleared.crossing_share, cell)
+    carbon = by_cell(cleared.carbon_price, cell) * firms.intensity
+    unabated = firms.base_intensity * by_cell(cleared.intensity_factor, cell)
+    abatement = unabated * abatement_cost(params, firms.abated, cell)
+    revenue = by_cell(cleared.revenue, cell) + by_cell(cleared.allocation, cell)
+    per_unit = revenue - crossing * firms.charge - carbon - cost - abatement
+    profit = per_unit * made
+    new_scale = (log_cost * market.inputs).exp()
+    settled = replace(
+        firms,
+        stock=stock,
+        cover=cover,
+        scale=new_scale,
+        margin=per_unit / cost,
+        embodied=_embodied(firms, cleared, mail),
+        output=made,
+        profit=profit,
+    )
+    values = {
+        "output": made,
+        "emissions": firms.intensity * made,
+        "profit": profit,
+        "carbon_cost": carbon * made,
+        "allocation": by_cell(cleared.allocation, cell) * made,
+        "border_charge": crossing * firms.charge * made,
+        "abatement_cost": abatement * made,
+        "value_added": by_cell(technology.factor_share, cell) * made,
+        "stock": stock.sum(1),
+        "planned": firms.plan,
+    }
+    if not bool(torch.isfinite(profit.sum())):
+        raise SettlementError(f"step {commons.step}: a firm's profit is not a number")
+    accounts = Bid(totals=totals_by_cell(firms.shard, values, bounds))
+    return settled, Outcome(reward={"firm": profit}, terminated=False, accounts=accounts)
+
+
+def _stocks(
+    params: FirmParams,
+    firms: Firms,
+    cleared: Cleared,
+    mail: Mail,
+    slots: Slots,
+    spot_share: float,
+    need: Tensor,
+    scale: Tensor,
+    disrupted: bool,
+) -> tuple[Tensor, Tensor]:
+    """Input stocks [B, S, n] after deliveries and use, and the effective scale that they allow next quarter."""
+    adjustment = params.stock_adjustment
+    if not disrupted:  # everything bought arrives: S' = (1 - q) S + q n use
+        gained = need * (scale * (adjustment * params.stock_target)).unsqueeze(1)
+        stock = gained.add_(firms.stock, alpha=1 - adjustment)
+    else:
+        arrived = deliveries.purchases(params, firms, need, scale)
+        arrived = arrived * deliveries.delivered_share(firms, cleared, mail, slots, spot_share)
+        use = need * (scale * (1 - firms.struck)).unsqueeze(1)
+        stock = (firms.stock + arrived - use).clamp(min=0.0)
+    return stock, torch.div(stock, need, out=need).amin(1)
+
+
+def _embodied(firms: Firms, cleared: Cleared, mail: Mail) -> Tensor:
+    """One Leontief relaxation: direct intensity and that of inputs, named suppliers' own and else the cell's mean."""
+    inputs = by_cell(cleared.embodied_inputs, firms.shard.cell)
+    if "embodied" in mail:
+        inputs = inputs + (mail["embodied"] * by_cell(cleared.slot_weight, firms.shard.cell)).sum(1)
+    return firms.intensity + firms.scale * inputs

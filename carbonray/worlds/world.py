@@ -1,0 +1,151 @@
+"""Act, clear, settle: the protocol that every world and every runtime speaks.
+
+A world is many agents around one commons. Agents bid, the commons clears the pooled bids, agents settle.
+A bid's fields speak in one of three ways: a `Total` is added over all agents, `Rows` are listed in order of agent
+id, and `Letters` go along the edges of a graph to the agent at the other end.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+Ids = Mapping[str, NDArray[np.int64]]  # role -> sorted ids of the agents of this shard
+
+
+@dataclass(frozen=True, kw_only=True)
+class Role:
+    """A kind of agent and what a learner needs to know of it."""
+
+    count: int  # agents over all shards
+    features: int  # length of an observation
+    heads: tuple[int, ...]  # levels of each action head
+    every: int = 1  # steps between decisions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Total:
+    """Sums over agents in fixed point, so that they are equal for any sharding.
+
+    The grain is the finest power of two for which `bound` fits 62 bits.
+    """
+
+    sums: Tensor  # int64
+    bound: float  # largest magnitude a merged sum may reach
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """One row per agent, merged by concatenation in order of agent id."""
+
+    ids: Tensor  # [n] int64
+    values: Tensor  # [B, n, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Letters:
+    """What is said along the edges of the world's graph.
+
+    To the supplier: [B, slots, n], one number per edge of the customers of this shard; a supplier receives the sum over
+    its edges, [B, n], added in order of edge id.  To the customer: [B, n], one number per supplier, the same to all its
+    customers; a customer receives [B, slots, n], one per edge.
+    """
+
+    values: Tensor
+    to_supplier: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bid:
+    """All that is said in one round."""
+
+    totals: Mapping[str, Total] = field(default_factory=dict)
+    rows: Mapping[str, Rows] = field(default_factory=dict)
+    letters: Mapping[str, Letters] = field(default_factory=dict)
+
+
+Mail = Mapping[str, Tensor]  # letters received, by name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pool:
+    """The merged bid as everybody hears it: totals as floats, rows in order of agent id."""
+
+    totals: Mapping[str, Tensor]
+    rows: Mapping[str, Rows]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shocks:
+    """The random numbers of one step, keyed by (seed, replica, step, agent id, draw)."""
+
+    agents: Mapping[str, Mapping[str, Tensor]]
+    commons: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observation:
+    """What a role's agents see, and which levels of each head are legal."""
+
+    values: Tensor  # [B, n, features]
+    mask: Tensor  # [B, n, sum of heads] bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a step gave: rewards for learners, totals for the run's tables."""
+
+    reward: Mapping[str, Tensor]  # role -> [B, n]
+    terminated: bool
+    accounts: Bid
+
+
+A = TypeVar("A")  # the agents of a world: role -> state, [replica, agent, ...]
+K = TypeVar("K")  # its commons
+
+
+class World(Protocol[A, K]):
+    """Frozen parameters, graph and mechanisms; every function is pure."""
+
+    @property
+    def roles(self) -> Mapping[str, Role]:
+        """The kinds of agents."""
+
+    @property
+    def steps(self) -> int:
+        """Steps of an episode."""
+
+    @property
+    def rounds(self) -> int:
+        """Clears per step: 1 unless agents reply."""
+
+    @property
+    def edges(self) -> Tensor:
+        """[slots, count] int64: the supplier that each customer's letters go to, slot by slot."""
+
+    def reset(self, seed: int, replicas: int, ids: Ids) -> tuple[A, K]:
+        """The state before the first step."""
+
+    def shocks(self, seed: int, replicas: int, step: int, ids: Ids) -> Shocks:
+        """The random numbers of a step; a replay hands in recorded ones."""
+
+    def observe(self, agents: A, commons: K) -> Mapping[str, Observation]:
+        """What learners see."""
+
+    def scripted(self, agents: A, commons: K) -> Mapping[str, Any]:
+        """Behaviour without learning: the actions of the rule agents."""
+
+    def act(self, agents: A, commons: K, actions: Mapping[str, Any], shocks: Shocks) -> tuple[A, Bid]:
+        """Each agent, from its own state and action, says a bid."""
+
+    def clear(self, commons: K, pool: Pool, shocks: Shocks, round: int) -> K:
+        """The commons meets the pooled bids."""
+
+    def reply(self, agents: A, commons: K, mail: Mail, shocks: Shocks, round: int) -> tuple[A, Bid]:
+        """An answer to what was cleared; called only where `rounds` exceeds 1."""
+
+    def settle(self, agents: A, commons: K, mail: Mail) -> tuple[A, Outcome]:
+        """Each agent books what clearing and its letters gave it."""
