@@ -38,7 +38,7 @@ def cascade(economy: Economy, removed: str, *, spot_share: float, removed_share:
 
     iterated from loss = d (the removed share of the removed cell, else 0) until nothing changes.  share[r|s, j] is
     origin r's part of what j buys of good s.  Inputs do not replace each other (Leontief production, Miller and
-    Blair 2009, section 2.2.1) and a supplier rations all its customers alike (Ghosh allocation, section 12.1), so the
+    Blair 2009, chapter 2) and a supplier rations all its customers alike (Ghosh allocation, chapter 12), so the
     scarcest good sets output: output_j = min over goods of the available share.  `spot_share` of what is missing is
     bought from whoever still makes the good, less as more of its makers are lost, nothing when all are.  Survivors of
     the removed cell take over its inputs.  Losses rise from round to round, so the end is the smallest loss that
@@ -93,7 +93,7 @@ def extraction(economy: Economy, removed: str) -> pd.DataFrame:
 
     lost = X - (I - A*)^-1 F*,  A* and F* with the rows and columns of the removed cell set to zero
 
-    (Miller and Blair 2009, section 12.2.6.)  Demand-driven: suppliers upstream lose sales, customers downstream are
+    (Miller and Blair 2009, chapter 12.)  Demand-driven: suppliers upstream lose sales, customers downstream are
     taken to find the good elsewhere; the mirror image of `cascade`.
 
     Returns:

@@ -14,7 +14,7 @@ LongArray = NDArray[np.int64]
 
 
 def input_coefficients(economy: Economy) -> Array:
-    """Inputs per unit of output: A[o, j] = Z[o, j] / X[j]   (Miller and Blair 2009, eq. 2.3).
+    """Inputs per unit of output: A[o, j] = Z[o, j] / X[j]   (Miller and Blair 2009, chapter 2).
 
     Returns:
         [C, C] USD / USD of output; zero in the column of a cell without output.
@@ -29,7 +29,7 @@ def input_coefficients(economy: Economy) -> Array:
 
 
 def leontief_inverse(economy: Economy) -> Array:
-    """Output needed per unit of final demand: L = (I - A)^-1   (Miller and Blair 2009, eq. 2.9).
+    """Output needed per unit of final demand: L = (I - A)^-1   (Miller and Blair 2009, chapter 2).
 
     Returns:
         [C, C] USD / USD of final demand, from producing cell (row) to product in final demand (column).
@@ -49,7 +49,7 @@ def intensity(economy: Economy) -> Array:
 
 
 def embodied_intensity(economy: Economy) -> Array:
-    """Direct and upstream emissions per unit of product: m = e L   (Miller and Blair 2009, eq. 10.4).
+    """Direct and upstream emissions per unit of product: m = e L   (Miller and Blair 2009, chapter 10).
 
     Computed from m (I - A) = e, without the inverse.
 

@@ -43,7 +43,7 @@ def intensity_table(economy: Economy) -> pd.DataFrame:
 def consumption_footprint(economy: Economy) -> pd.DataFrame:
     """Emissions by region where the good is made and where it is finally used.
 
-    G[q, d] = sum over cells o in q of e[o] (L F)[o, d]     (Miller and Blair 2009, section 10.2; Peters 2008)
+    G[q, d] = sum over cells o in q of e[o] (L F)[o, d]     (Miller and Blair 2009, chapter 10; Peters 2008)
 
     production = row sums of G, consumption = column sums, domestic = diagonal.  Both accounts sum to all emissions.
     Direct emissions of households are in neither.

@@ -50,6 +50,7 @@ class Firms:
     output: Tensor  # made this quarter
     intensity: Tensor  # t CO2 / USD this quarter
     charge: Tensor  # border charge per unit that crosses; negative is a refund on exports
+    paid: Tensor  # border charge paid this quarter
     profit: Tensor  # this quarter
 
 
@@ -120,6 +121,7 @@ def reset(
         output=size,
         intensity=intensity,
         charge=zero,
+        paid=zero,
         profit=zero,
     )
 

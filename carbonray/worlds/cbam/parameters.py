@@ -286,7 +286,7 @@ def calibrate_firms(economy: Economy, scenario: Scenario) -> FirmParams:
     ).T.contiguous()
     return FirmParams(
         cell_ends=torch.as_tensor(counts.cumsum()),
-        size=torch.as_tensor(_zipf_sizes(economy.output / QUARTERS, counts, firms.size_exponent)),
+        size=torch.as_tensor(firm_sizes(economy, scenario)),
         intensity_spread=firms.intensity_spread,
         growth_response=firms.growth_response,
         growth_limit=firms.growth_limit,
@@ -330,14 +330,11 @@ def firms_per_cell(economy: Economy, number: int) -> np.ndarray[tuple[int], np.d
     return counts + MINIMUM_FIRMS
 
 
-def _zipf_sizes(
-    output: np.ndarray[tuple[int], np.dtype[np.float64]],
-    counts: np.ndarray[tuple[int], np.dtype[np.int64]],
-    exponent: float,
-) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """[N] sizes, largest first in each cell, summing to the cell's output (Axtell 2001)."""
+def firm_sizes(economy: Economy, scenario: Scenario) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """[N] base output a quarter, largest first in each cell, summing to the cell's: Zipf (Axtell 2001)."""
+    counts = firms_per_cell(economy, scenario.firms.number)
     starts = counts.cumsum() - counts
     rank = np.arange(counts.sum()) - np.repeat(starts, counts) + 1
-    weight = np.exp(np.log(rank) * (-1.0 / exponent))
+    weight = np.exp(np.log(rank) * (-1.0 / scenario.firms.size_exponent))
     total = np.add.reduceat(weight, starts)
-    return np.asarray(weight * np.repeat(output / total, counts))
+    return np.asarray(weight * np.repeat(economy.output / QUARTERS / total, counts))

@@ -59,6 +59,7 @@ def settle(
     revenue = by_cell(cleared.revenue, cell) + by_cell(cleared.allocation, cell)
     per_unit = revenue - crossing * firms.charge - carbon - cost - abatement
     profit = per_unit * made
+    paid = crossing * firms.charge * made
     new_scale = (log_cost * market.inputs).exp()
     settled = replace(
         firms,
@@ -68,6 +69,7 @@ def settle(
         margin=per_unit / cost,
         embodied=_embodied(firms, cleared, mail),
         output=made,
+        paid=paid,
         profit=profit,
     )
     values = {
@@ -76,7 +78,7 @@ def settle(
         "profit": profit,
         "carbon_cost": carbon * made,
         "allocation": by_cell(cleared.allocation, cell) * made,
-        "border_charge": crossing * firms.charge * made,
+        "border_charge": paid,
         "abatement_cost": abatement * made,
         "value_added": by_cell(technology.factor_share, cell) * made,
         "stock": stock.sum(1),

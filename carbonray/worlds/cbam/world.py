@@ -6,8 +6,9 @@ firms book sales, costs, carbon and stocks.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from types import MappingProxyType
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -152,6 +153,10 @@ class CbamWorld:
             disrupted=self.disruptions.any,
             bounds=self.bounds,
         )
+
+    def to(self, device: str | torch.device) -> "CbamWorld":
+        """The same world with its tensors on a device."""
+        return _moved(self, torch.device(device))
 
     @property
     def device(self) -> torch.device:
@@ -420,6 +425,21 @@ class CbamWorld:
             end = ends[cell] if event.largest is None else min(start + event.largest, ends[cell])
             outage[(ids >= start) & (ids < end)] = event.severity
         return outage
+
+
+T = TypeVar("T")
+
+
+def _moved(part: T, device: torch.device) -> T:
+    """A frozen dataclass with every tensor in it on the device."""
+    changes: dict[str, Any] = {}
+    for item in fields(part):  # type: ignore[arg-type]
+        value = getattr(part, item.name)
+        if isinstance(value, Tensor):
+            changes[item.name] = value.to(device)
+        elif is_dataclass(value):
+            changes[item.name] = _moved(value, device)
+    return replace(part, **changes)  # type: ignore[type-var]
 
 
 def build(economy: Economy, scenario: Scenario, graph: SupplyGraph) -> CbamWorld:

@@ -103,13 +103,12 @@ def test_upstream_lists_the_suppliers_of_each_customer_by_slot(edges: SupplyEdge
 
 
 def test_downstream_is_upstream_the_other_way_round(edges: SupplyEdges) -> None:
-    def pairs(adjacency: object) -> list[tuple[int, int, int]]:
-        view = edges.upstream if adjacency == "up" else edges.downstream
-        rows = np.repeat(np.arange(600), np.diff(view.indptr))
-        ends = (rows, view.indices) if adjacency == "up" else (view.indices, rows)
-        return list(zip(ends[0].tolist(), view.slots.tolist(), ends[1].tolist(), strict=True))
-
-    assert pairs("up") == sorted(pairs("down"))
+    up, down = edges.upstream, edges.downstream
+    customers = np.repeat(np.arange(600), np.diff(up.indptr))
+    suppliers = np.repeat(np.arange(600), np.diff(down.indptr))
+    named = set(zip(customers.tolist(), up.slots.tolist(), up.indices.tolist(), strict=True))
+    assert named == set(zip(down.indices.tolist(), down.slots.tolist(), suppliers.tolist(), strict=True))
+    assert len(named) == edges.n_edges
     for firm in range(600):  # edge ids ascend at every supplier, the order in which letters are added
         own = slice(edges.downstream.indptr[firm], edges.downstream.indptr[firm + 1])
         assert np.all(np.diff(edges.downstream.indices[own]) > 0)

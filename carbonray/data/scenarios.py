@@ -1,0 +1,115 @@
+"""Scenarios: the built-in YAML files and a user's own, read and checked."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from carbonray.config import Scenario, ScenarioError
+
+FOLDER = Path(__file__).parents[1] / "scenarios"
+
+
+def names(world: str = "cbam") -> list[str]:
+    """Built-in scenarios of a world."""
+    return sorted(path.stem for path in (FOLDER / world).glob("*.yaml"))
+
+
+def load(target: str, settings: Sequence[str] = (), **changes: Any) -> Scenario:
+    """Read a scenario: `SCENARIO`, `WORLD/SCENARIO` or the path of a YAML file.
+
+    Args:
+        target: what to read.
+        settings: `KEY=VALUE` with dotted keys and YAML values, applied in order.
+        changes: top-level or dotted keys (`firms.number`) and their values; None is left out.
+
+    Raises:
+        ScenarioError: one line that names file, key and rule.
+    """
+    path = find(target)
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}: " if mark else ""
+        raise ScenarioError(f"{path.name}: {where}is not valid YAML ({getattr(error, 'problem', error)})") from None
+    if not isinstance(raw, dict):
+        raise ScenarioError(f"{path.name}: a scenario is a mapping of keys to values")
+    raw = _underscored(raw)
+    raw.setdefault("name", path.stem)
+    economy = raw.get("economy")
+    if isinstance(economy, str) and (path.parent / economy).is_dir():
+        raw["economy"] = str((path.parent / economy).resolve())
+    for setting in settings:
+        key, separator, value = setting.partition("=")
+        if not separator or not key:
+            raise ScenarioError(f"--set {setting}: write KEY=VALUE")
+        try:
+            _put(raw, key.replace("-", "_"), yaml.safe_load(value), origin=path.name)
+        except yaml.YAMLError:
+            raise ScenarioError(f"--set {key}: {value} is not valid YAML") from None
+    for key, value in changes.items():
+        if value is not None:
+            _put(raw, key, value, origin=path.name)
+    return parse(raw, origin=path.name)
+
+
+def find(target: str) -> Path:
+    """The file of a target.
+
+    Raises:
+        ScenarioError: if there is none.
+    """
+    if target.endswith((".yaml", ".yml")):
+        path = Path(target)
+        if not path.is_file():
+            raise ScenarioError(f"{target}: no such file")
+        return path
+    world, _, scenario = target.rpartition("/")
+    path = FOLDER / (world or "cbam") / f"{scenario}.yaml"
+    if scenario != Path(scenario).name or not path.is_file():
+        raise ScenarioError(f"{target}: unknown scenario; choose from {', '.join(names())}, or a .yaml file")
+    return path
+
+
+def parse(raw: Mapping[str, Any], *, origin: str) -> Scenario:
+    """Check a mapping.
+
+    Raises:
+        ScenarioError: naming the origin, the first bad key and its rule.
+    """
+    try:
+        return Scenario.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"] if part != "[key]")
+        rule = "unknown key" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
+        value = first["input"]
+        shown = "" if isinstance(value, dict) or first["type"] == "extra_forbidden" else f" (got {value!r})"
+        raise ScenarioError(f"{origin}: {key or 'scenario'}: {rule}{shown}") from None
+
+
+def _underscored(raw: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Keys may be written with hyphens."""
+    return {
+        key.replace("-", "_") if isinstance(key, str) else key: _underscored(value) if isinstance(value, dict) else value
+        for key, value in raw.items()
+    }
+
+
+def _put(raw: dict[Any, Any], dotted: str, value: Any, *, origin: str) -> None:
+    """Change one key. A key that stands for a default (a sector's elasticity, say) keeps its neighbours."""
+    *path, last = dotted.split(".")
+    default: Any = Scenario(name="default").model_dump(mode="python")
+    place: Any = raw
+    for part in path:
+        default = default.get(part) if isinstance(default, dict) else None
+        if not isinstance(place.get(part), dict):
+            if place.get(part) is not None:
+                raise ScenarioError(f"{origin}: {dotted}: {part} is not a group of keys")
+            place[part] = dict(default) if isinstance(default, dict) else {}
+        place = place[part]
+    key: Any = int(last) if last.isdigit() else last
+    place[key] = value

@@ -1,0 +1,61 @@
+"""Step a run and its reference side by side: same world, same firms, same random numbers, home policy off."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from carbonray.config import Scenario
+from carbonray.data.worlds import build_world, economy_of, supply_graph
+from carbonray.kpi.history import History
+from carbonray.runtime import inprocess
+from carbonray.runtime.recorder import Recorder
+from carbonray.worlds.cbam import CbamWorld, Economy, SupplyGraph
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """A run beside its reference."""
+
+    scenario: Scenario
+    world: CbamWorld
+    policy: History
+    reference: History
+    graph: SupplyGraph
+
+
+def run(
+    scenario: Scenario,
+    *,
+    economy: Economy | None = None,
+    graph: SupplyGraph | None = None,
+    device: str = "cpu",
+    record_firms: bool = True,
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> Pair:
+    """Simulate a scenario and its reference.
+
+    Args:
+        scenario: what to simulate.
+        economy: if it is loaded already.
+        graph: if it is drawn already.
+        device: `cpu` or `cuda`.
+        record_firms: whether firms' years are kept.
+        progress: called with the steps done and the steps of the run.
+    """
+    economy = economy or economy_of(scenario)
+    graph = graph or supply_graph(economy, scenario)
+    worlds = [build_world(s, economy, graph).to(device) for s in (scenario, scenario.reference())]
+    ids = np.arange(len(worlds[0].firms.size))
+    states = [inprocess.reset(world, scenario.seed, scenario.replicas, [{"firm": ids}]) for world in worlds]
+    recorders = [Recorder(world, record_firms=record_firms) for world in worlds]
+    steps = worlds[0].steps
+    for step in range(steps):
+        shocks = worlds[0].shocks(scenario.seed, scenario.replicas, step, {"firm": ids})
+        for side, world in enumerate(worlds):
+            taken = inprocess.advance(world, states[side], [shocks], [ids])
+            states[side] = taken.state
+            recorders[side].add(taken)
+        progress(step + 1, steps)
+    policy, reference = (recorder.history() for recorder in recorders)
+    return Pair(scenario=scenario, world=worlds[0], policy=policy, reference=reference, graph=graph)

@@ -1,0 +1,104 @@
+"""Record a run step by step.
+
+Axes: T quarter, Y year, B replica, C cell, R region, J buyer (C cells, then R final demands), N firm.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from carbonray.kpi.history import Array, History
+from carbonray.runtime.inprocess import Step
+from carbonray.units import QUARTERS
+from carbonray.worlds.cbam.commons import Commons
+from carbonray.worlds.cbam.firms import Firms
+from carbonray.worlds.cbam.world import CbamWorld
+
+ALL_YEARS_UP_TO = 100_000
+"""Firms above which only the first and the last year are recorded by firm."""
+
+
+@dataclass
+class Recorder:
+    """Collects a History step by step."""
+
+    world: CbamWorld
+    record_firms: bool = True
+    _accounts: list[Mapping[str, Array]] = field(default_factory=list)
+    _price: list[Array] = field(default_factory=list)
+    _lost: list[Array] = field(default_factory=list)
+    _trade: list[tuple[Array, Array, Array]] = field(default_factory=list)
+    _purchases: list[Array] = field(default_factory=list)
+    _year: dict[str, Tensor] = field(default_factory=dict)
+    _firms: dict[int, dict[str, Array]] = field(default_factory=dict)
+    _firm_year: dict[str, Tensor] = field(default_factory=dict)
+    _iterations: int = 0
+
+    def add(self, step: Step[Firms, Commons]) -> None:
+        """Take in a step."""
+        commons = step.state.commons
+        cleared = commons.cleared
+        assert cleared is not None
+        self._accounts.append({name: values.cpu().numpy() for name, values in step.accounts.items()})
+        self._price.append(cleared.price.cpu().numpy())
+        self._lost.append(cleared.lost.cpu().numpy())
+        self._iterations += cleared.iterations
+        sold = cleared.flows.sum(3).permute(0, 3, 1, 2).flatten(1, 2)  # [B, C, R]
+        home = self.world.policy.home
+        crosses = (home.repeat_interleave(len(self.world.sectors))[:, None] != home).to(sold.dtype)
+        self._accumulate("volume", sold)
+        self._accumulate("value", sold * cleared.price.unsqueeze(2))
+        self._accumulate("charge", sold * crosses * cleared.charge.unsqueeze(2))
+        self._accumulate("flows", cleared.flows.mean(0))
+        self._add_firms(step.state.agents[0], commons.step)
+        if commons.step % QUARTERS == 0:
+            self._close_year()
+
+    def _accumulate(self, name: str, values: Tensor) -> None:
+        self._year[name] = self._year[name] + values if name in self._year else values
+
+    def _close_year(self) -> None:
+        trade = tuple(self._year[name].cpu().numpy() for name in ("volume", "value", "charge"))
+        self._trade.append(trade)  # type: ignore[arg-type]
+        flows = self._year["flows"].permute(3, 0, 1, 2)  # [R, S, D, K]
+        n_sectors = len(self.world.sectors)
+        cells = flows[..., :n_sectors].flatten(2, 3).flatten(0, 1)
+        self._purchases.append(torch.cat([cells, flows[..., n_sectors].flatten(0, 1)], 1).cpu().numpy())
+        self._year = {}
+
+    def _add_firms(self, firms: Firms, steps_done: int) -> None:
+        year = (steps_done - 1) // QUARTERS
+        last = self.world.scenario.years - 1
+        wanted = self.record_firms and (len(firms.shard.ids) <= ALL_YEARS_UP_TO or year in (0, last))
+        if not wanted:
+            return
+        values = {
+            "output": firms.output,
+            "emissions": firms.output * firms.intensity,
+            "profit": firms.profit,
+            "border_charge": firms.paid,
+        }
+        for name, value in values.items():
+            self._firm_year[name] = self._firm_year[name] + value if name in self._firm_year else value
+        if steps_done % QUARTERS == 0:
+            self._firms[year] = {name: value.cpu().numpy() for name, value in self._firm_year.items()}
+            self._firm_year = {}
+
+    def history(self) -> History:
+        """Everything so far."""
+        names = self._accounts[0]
+        volume, value, charge = (np.stack(part) for part in zip(*self._trade, strict=True))
+        return History(
+            accounts={name: np.stack([step[name] for step in self._accounts]) for name in names},
+            price=np.stack(self._price),
+            lost=np.stack(self._lost),
+            volume=volume,
+            value=value,
+            charge=charge,
+            purchases=np.stack(self._purchases),
+            firms=self._firms,
+            iterations=self._iterations,
+        )
