@@ -1,0 +1,1 @@
+"""The model held against history: a room that is empty until its issue."""

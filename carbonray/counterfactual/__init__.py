@@ -1,0 +1,1 @@
+"""Interventions, paired effects and sweeps: a room that is empty until its issue."""

@@ -94,7 +94,9 @@ def parse(raw: Mapping[str, Any], *, origin: str) -> Scenario:
 def _underscored(raw: Mapping[Any, Any]) -> dict[Any, Any]:
     """Keys may be written with hyphens."""
     return {
-        key.replace("-", "_") if isinstance(key, str) else key: _underscored(value) if isinstance(value, dict) else value
+        key.replace("-", "_") if isinstance(key, str) else key: _underscored(value)
+        if isinstance(value, dict)
+        else value
         for key, value in raw.items()
     }
 

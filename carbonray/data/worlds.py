@@ -39,7 +39,9 @@ def supply_graph(economy: Economy, scenario: Scenario) -> SupplyGraph:
 
 
 def _any_by_cell(
-    flags: np.ndarray[tuple[int, int], np.dtype[np.bool_]], cells: np.ndarray[tuple[int], np.dtype[np.int64]], count: int
+    flags: np.ndarray[tuple[int, int], np.dtype[np.bool_]],
+    cells: np.ndarray[tuple[int], np.dtype[np.int64]],
+    count: int,
 ) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
     found = np.zeros((len(flags), count), dtype=np.bool_)
     slot, firm = np.nonzero(flags)

@@ -20,9 +20,7 @@ class Leakage:
     def rate(self) -> Array:
         """[...] foreign increase over home reduction; NaN where emissions at home do not fall."""
         falls = self.home_reduction > SMALLEST_REDUCTION
-        return np.divide(
-            self.foreign_increase, self.home_reduction, out=np.full(np.shape(falls), np.nan), where=falls
-        )
+        return np.divide(self.foreign_increase, self.home_reduction, out=np.full(np.shape(falls), np.nan), where=falls)
 
 
 SMALLEST_REDUCTION = 1e-6

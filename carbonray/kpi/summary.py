@@ -13,6 +13,9 @@ from carbonray.kpi.history import Array, History, yearly
 from carbonray.kpi.leakage import UNDEFINED, Mask, channels, interval, leakage
 
 
+MONEY = ("carbon_cost", "allocation", "border_charge", "abatement_cost")
+
+
 def summarise(
     policy: History,
     reference: History,
@@ -56,9 +59,7 @@ def summarise(
     output = [run.output.sum(0) for run in (policy, reference)]
     replicas["output_change_share"] = output[0][:, priced_home].sum(1) / output[1][:, priced_home].sum(1) - 1
     replicas |= stability(policy)
-    for name in ("carbon_cost", "allocation", "border_charge", "abatement_cost", "profit"):
-        money = policy.accounts[name].sum(0)
-        replicas[f"{name}_musd"] = money.sum(1) if name == "border_charge" else money[:, home_cell].sum(1)
+    money = {name: policy.accounts[name].sum(0) for name in MONEY}  # [B, C]
     return {
         **{name: _number(values.mean()) for name, values in replicas.items()},
         "undefined_reason": UNDEFINED if np.isnan(everywhere.rate).any() else None,
@@ -82,6 +83,12 @@ def summarise(
             for sector in sectors
         },
         **trade(policy, reference, sectors=sectors, home=home),
+        "revenue_musd": {
+            "carbon_price": _number(money["carbon_cost"][:, home_cell].sum(1).mean()),
+            "free_allocation": _number(money["allocation"][:, home_cell].sum(1).mean()),
+            "border_charge": _number(money["border_charge"].sum(1).mean()),
+        },
+        "abatement_cost_musd": _number(money["abatement_cost"][:, home_cell].sum(1).mean()),
         "channels": split(policy, reference, home_cell, len(sectors)),
         "intervals": {
             name: [_number(bound) for bound in bounds]
@@ -110,7 +117,9 @@ def trade(policy: History, reference: History, *, sectors: Sequence[str], home: 
     exports, imports = {}, {}
     for index, sector in enumerate(sectors):
         sold = [run.volume.sum(0).mean(0)[index :: len(sectors)] for run in (policy, reference)]  # [R, R]
-        out, into = ([part[np.ix_(rows, columns)].sum() for part in sold] for rows, columns in ((home, ~home), (~home, home)))
+        out, into = (
+            [part[np.ix_(rows, columns)].sum() for part in sold] for rows, columns in ((home, ~home), (~home, home))
+        )
         exports[sector] = _number(out[0] / out[1] - 1) if out[1] > 0 else None
         imports[sector] = _number(into[0] / into[1] - 1) if into[1] > 0 else None
     return {"exports_change_by_sector": exports, "imports_change_by_sector": imports}

@@ -1,0 +1,1 @@
+"""Learning firms and regulators on RLlib: a room that is empty until its issue."""

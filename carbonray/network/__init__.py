@@ -1,1 +1,1 @@
-"""The supply network: edges for stepping, graphs and measures for the analyst; heavy imports stay in the modules."""
+"""The supply graph: networkx for building and measures, edge arrays for stepping."""

@@ -1,0 +1,1 @@
+"""The leakage predictor: a room that is empty until its issue."""

@@ -1,0 +1,1 @@
+"""Stepping worlds, and the tables and folders of a run."""

@@ -21,7 +21,9 @@ class Pair:
     world: CbamWorld
     policy: History
     reference: History
+    economy: Economy
     graph: SupplyGraph
+    interrupted: bool  # stopped by the user before the end; whole years are kept
 
 
 def run(
@@ -42,6 +44,9 @@ def run(
         device: `cpu` or `cuda`.
         record_firms: whether firms' years are kept.
         progress: called with the steps done and the steps of the run.
+
+    Raises:
+        KeyboardInterrupt: if the user stops it in its first year; later, the whole years are returned.
     """
     economy = economy or economy_of(scenario)
     graph = graph or supply_graph(economy, scenario)
@@ -49,13 +54,26 @@ def run(
     ids = np.arange(len(worlds[0].firms.size))
     states = [inprocess.reset(world, scenario.seed, scenario.replicas, [{"firm": ids}]) for world in worlds]
     recorders = [Recorder(world, record_firms=record_firms) for world in worlds]
-    steps = worlds[0].steps
-    for step in range(steps):
-        shocks = worlds[0].shocks(scenario.seed, scenario.replicas, step, {"firm": ids})
-        for side, world in enumerate(worlds):
-            taken = inprocess.advance(world, states[side], [shocks], [ids])
-            states[side] = taken.state
-            recorders[side].add(taken)
-        progress(step + 1, steps)
-    policy, reference = (recorder.history() for recorder in recorders)
-    return Pair(scenario=scenario, world=worlds[0], policy=policy, reference=reference, graph=graph)
+    interrupted = False
+    try:
+        for step in range(worlds[0].steps):
+            shocks = worlds[0].shocks(scenario.seed, scenario.replicas, step, {"firm": ids})
+            for side, world in enumerate(worlds):
+                taken = inprocess.advance(world, states[side], [shocks], [ids])
+                states[side] = taken.state
+                recorders[side].add(taken)
+            progress(step + 1, worlds[0].steps)
+    except KeyboardInterrupt:
+        interrupted = True
+        if not recorders[1].years:
+            raise
+    years = recorders[1].years
+    return Pair(
+        scenario=scenario,
+        world=worlds[0],
+        policy=recorders[0].history(years),
+        reference=recorders[1].history(years),
+        economy=economy,
+        graph=graph,
+        interrupted=interrupted,
+    )

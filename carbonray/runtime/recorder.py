@@ -87,18 +87,24 @@ class Recorder:
             self._firms[year] = {name: value.cpu().numpy() for name, value in self._firm_year.items()}
             self._firm_year = {}
 
-    def history(self) -> History:
-        """Everything so far."""
-        names = self._accounts[0]
-        volume, value, charge = (np.stack(part) for part in zip(*self._trade, strict=True))
+    @property
+    def years(self) -> int:
+        """Whole years recorded."""
+        return len(self._trade)
+
+    def history(self, years: int) -> History:
+        """The first so many years."""
+        quarters = years * QUARTERS
+        accounts = self._accounts[:quarters]
+        volume, value, charge = (np.stack(part) for part in zip(*self._trade[:years], strict=True))
         return History(
-            accounts={name: np.stack([step[name] for step in self._accounts]) for name in names},
-            price=np.stack(self._price),
-            lost=np.stack(self._lost),
+            accounts={name: np.stack([step[name] for step in accounts]) for name in accounts[0]},
+            price=np.stack(self._price[:quarters]),
+            lost=np.stack(self._lost[:quarters]),
             volume=volume,
             value=value,
             charge=charge,
-            purchases=np.stack(self._purchases),
-            firms=self._firms,
+            purchases=np.stack(self._purchases[:years]),
+            firms={year: values for year, values in self._firms.items() if year < years},
             iterations=self._iterations,
         )

@@ -1,0 +1,1 @@
+"""Worlds in act, clear, settle: torch only, no files."""

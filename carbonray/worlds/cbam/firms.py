@@ -131,29 +131,34 @@ def rule(params: FirmParams, firms: Firms, commons: Commons) -> FirmActions:
     cell = firms.shard.cell
     growth = params.growth_response * firms.margin + by_cell(commons.trend_growth, cell)
     terms = commons.terms
-    wanted = by_cell(_abatement_at(params, terms.price), cell)
+    wanted = by_cell(abatement_at(params, terms.price), cell)
     if params.exporters_abate:
         at_border = terms.price + (terms.rate - terms.offset).clamp(min=0.0) * commons.crossing_share
-        wanted = torch.where(firms.charge > 0, by_cell(_abatement_at(params, at_border), cell), wanted)
+        wanted = torch.where(firms.charge > 0, by_cell(abatement_at(params, at_border), cell), wanted)
     return FirmActions(
         growth=growth.clamp(-params.growth_limit, params.growth_limit),
         cut=(1 - (1 - wanted) / (1 - firms.pending[-1]).clamp(min=1e-12)).clamp(min=0.0),
     )
 
 
-def _abatement_at(params: FirmParams, price: Tensor) -> Tensor:
-    """Share at which the marginal abatement cost P_b (m / m_max)^(k - 1) equals the price; [B, C]."""
+def abatement_at(params: FirmParams, price: Tensor) -> Tensor:
+    """[..., C] share at which the marginal cost P_b (m / m_max)^(k - 1) equals the carbon price, at most the cap."""
     share = params.abatement_potential * exact.power(
         price / params.abatement_price, 1 / (params.abatement_exponent - 1)
     )
     return torch.minimum(share, params.abatement_cap) * (params.price_response == 0)
 
 
-def abatement_cost(params: FirmParams, share: Tensor, cell: Tensor) -> Tensor:
-    """Running cost per t CO2 that would be emitted: P_b m_max / k (m / m_max)^k, the integral of the marginal cost."""
+def cost_of_abatement(params: FirmParams, share: Tensor, cell: Tensor | None = None) -> Tensor:
+    """Running cost per t CO2 that would be emitted: P_b m_max / k (m / m_max)^k, the integral of the marginal cost.
+
+    `share` is [..., C], or [..., n] with the firms' cells.
+    """
     k, most = params.abatement_exponent, params.abatement_potential
     level = params.abatement_price * most / k * exact.power(most.reciprocal(), k)
-    return by_cell(level, cell) * exact.power(share, by_cell(k, cell))
+    if cell is not None:
+        level, k = by_cell(level, cell), by_cell(k, cell)
+    return level * exact.power(share, k)
 
 
 def act(

@@ -77,9 +77,7 @@ def demand_at(
     import_sum = (preferences.imports * import_terms.unsqueeze(3)).sum(-1).clamp(min=1e-300)
     log_import_price = import_sum.log() / (1 - sm)
     own = log_price.unsqueeze(3)  # origin = destination
-    good_sum = preferences.home * ((1 - sd) * own).exp() + (1 - preferences.home) * (
-        (1 - sd) * log_import_price
-    ).exp()
+    good_sum = preferences.home * ((1 - sd) * own).exp() + (1 - preferences.home) * ((1 - sd) * log_import_price).exp()
     log_composite = good_sum.log() / (1 - sd)
     bought = purchases.responsive * (-purchases.elasticity * log_composite).exp() + purchases.fixed
     home_volume = bought * preferences.home * (sd * (log_composite - own)).exp()

@@ -154,9 +154,7 @@ def calibrate_technology(economy: Economy, scenario: Scenario, steps: int) -> Te
         intensity=intensity,
         embodied=exact.apply(leontief.T, intensity),
         demand_trend=demand_trend,
-        trend=_trend(
-            shares, torch.as_tensor(economy.final_demand) / QUARTERS, quarterly, demand_trend, scenario
-        ),
+        trend=_trend(shares, torch.as_tensor(economy.final_demand) / QUARTERS, quarterly, demand_trend, scenario),
     )
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from carbonray.worlds.cbam import deliveries
 from carbonray.worlds.cbam.commons import Cleared, Commons
 from carbonray.worlds.cbam.deliveries import Slots
-from carbonray.worlds.cbam.firms import Firms, abatement_cost, by_cell, replace, totals_by_cell, unit_cost
+from carbonray.worlds.cbam.firms import Firms, by_cell, cost_of_abatement, replace, totals_by_cell, unit_cost
 from carbonray.worlds.cbam.parameters import FirmParams, MarketParams, TechnologyParams
 from carbonray.worlds.world import Bid, Mail, Outcome
 
@@ -55,7 +55,7 @@ def settle(
     crossing = by_cell(cleared.crossing_share, cell)
     carbon = by_cell(cleared.carbon_price, cell) * firms.intensity
     unabated = firms.base_intensity * by_cell(cleared.intensity_factor, cell)
-    abatement = unabated * abatement_cost(params, firms.abated, cell)
+    abatement = unabated * cost_of_abatement(params, firms.abated, cell)
     revenue = by_cell(cleared.revenue, cell) + by_cell(cleared.allocation, cell)
     per_unit = revenue - crossing * firms.charge - carbon - cost - abatement
     profit = per_unit * made

@@ -96,9 +96,7 @@ class CbamWorld:
     def reset(self, seed: int, replicas: int, ids: Ids) -> tuple[Firms, Commons]:
         """Everything at rest in the base year."""
         shard = firms.make_shard(self.firms, self.supplier, ids["firm"])
-        agents = firms.reset(
-            self.firms, self.technology, shard, self.technology.embodied, seed=seed, replicas=replicas
-        )
+        agents = firms.reset(self.firms, self.technology, shard, self.technology.embodied, seed=seed, replicas=replicas)
         return agents, self._first_commons(replicas)
 
     def shocks(self, seed: int, replicas: int, step: int, ids: Ids) -> Shocks:

@@ -1,0 +1,45 @@
+# Every command a developer uses. `make run` and `make test` work on a fresh machine with python3-venv and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER := 0
+
+.PHONY: run test check lint unit format data clean
+
+run: $(VENV)/run.stamp  ## simulate the law on the built-in data and print where its report lies
+	$(BIN)/carbonray simulate law
+
+test: $(VENV)/dev.stamp lint  ## everything: style, types, import contract, and the whole test suite
+	$(BIN)/python -m pytest
+
+check: $(VENV)/dev.stamp lint unit  ## under a minute, before every commit
+
+lint:
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit:
+	$(BIN)/python -m pytest tests/unit -m "not slow"
+
+format: $(VENV)/dev.stamp
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+data: $(VENV)/dev.stamp  ## rebuild datasets/ from the raw tables: make data RAW=folder
+	$(BIN)/carbonray data build --raw $(RAW) --out datasets --replace
+
+$(VENV)/run.stamp: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/dev.stamp: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@ $(VENV)/run.stamp
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

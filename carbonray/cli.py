@@ -1,0 +1,265 @@
+"""The command line: `carbonray simulate | equilibrium | scenarios | report | data | bench`.
+
+Nothing heavy is imported before a command needs it: `carbonray --help` answers in half a second.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    help="Where do emissions go when a region prices carbon, and which policy keeps them from leaking?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+data = typer.Typer(help="The built-in tables, and a check of your own.", no_args_is_help=True, rich_markup_mode=None)
+bench = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(data, name="data")
+app.add_typer(bench, name="bench")
+
+Target = Annotated[str, typer.Argument(help="SCENARIO, WORLD/SCENARIO or a YAML file.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override any key, e.g. policy.price.2035=200.")
+]
+
+
+def main() -> None:
+    """Run the command line; bad input is one line and exit code 2, an interruption 130."""
+    from carbonray.config import ScenarioError
+
+    try:
+        app()
+    except ScenarioError as error:
+        _refuse(error)
+    except KeyboardInterrupt:
+        print("carbonray: interrupted", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        if not _is_users(error):
+            raise
+        _refuse(error)
+
+
+def _refuse(error: Exception) -> None:
+    print(f"carbonray: {error}", file=sys.stderr)
+    sys.exit(2)
+
+
+def _is_users(error: Exception) -> bool:
+    """Whether it is one of our one-line refusals; their modules are loaded only if they could have been raised."""
+    places = {
+        "carbonray.data.errors": "DataError",
+        "carbonray.runtime.outputs": "OutputError",
+        "carbonray.report": "ReportError",
+        "carbonray.worlds.cbam.equilibrium": "NotConvergedError",
+        "carbonray.worlds.cbam.market": "MarketError",
+        "carbonray.worlds.exact": "SumOutOfBoundError",
+    }
+    found = (getattr(sys.modules.get(module), name, None) for module, name in places.items())
+    return isinstance(error, tuple(kind for kind in found if kind is not None))
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar per task on the terminal's error stream."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description:22}"), BarColumn(), TextColumn("{task.completed}/{task.total}"),
+        TimeElapsedColumn(), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def tell(name: str, done: int, of: int) -> None:
+            if name not in tasks:
+                tasks[name] = bars.add_task(name, total=of)
+            bars.update(tasks[name], completed=done, total=of)
+
+        yield tell
+
+
+@app.command()
+def simulate(
+    target: Target = "law",
+    settings: Settings = None,
+    firms: Annotated[int | None, typer.Option(help="Number of firms.")] = None,
+    years: Annotated[int | None, typer.Option(help="Years simulated.")] = None,
+    replicas: Annotated[int | None, typer.Option(help="Independent draws of the firms, for intervals.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of every random number.")] = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    out: Annotated[Path | None, typer.Option(help="New folder for the run; runs/WORLD-SCENARIO-N if left out.")] = None,
+    robust: Annotated[bool, typer.Option(help="Also the ablation, the sensitivity and the static oracle.")] = True,
+) -> None:
+    """Simulate a scenario beside its reference run, and report leakage."""
+    from carbonray.data.scenarios import load
+    from carbonray.report import write_report
+    from carbonray.runtime import outputs
+    from carbonray.runtime import simulate as runner
+
+    changes = {"firms.number": firms, "years": years, "replicas": replicas, "seed": seed}
+    scenario = load(target, settings or (), **changes)
+    folder = out or outputs.fresh_folder(scenario)
+    outputs.check_free(folder)
+    with _progress() as tell:
+        result = runner.simulate(scenario, device=device, robust=robust, progress=tell)
+        tell("writing", 0, 2)
+        result.write(folder)
+        tell("writing", 1, 2)
+        page = write_report(folder)
+    _print_summary(result.summary)
+    print(f"report: {page}")
+
+
+def _print_summary(summary: dict[str, Any]) -> None:
+    first, last = summary["years"]
+    stopped = " (interrupted: whole years only)" if summary["interrupted"] else ""
+    print(f"{summary['scenario']}, {first}-{last}, {summary['n_firms']:,} firms{stopped}")
+    if summary["undefined_reason"]:
+        print(f"leakage is undefined: {summary['undefined_reason']}")
+    rows = (
+        ("leakage, all sectors", "leakage_rate", 100, "%"),
+        ("leakage, CBAM goods", "leakage_rate_cbam_goods", 100, "%"),
+        ("fall at home", "home_reduction_mt", 1, "Mt CO2"),
+        ("rise abroad", "foreign_increase_mt", 1, "Mt CO2"),
+        ("output, priced sectors", "output_change_share", 100, "%"),
+    )
+    for label, key, factor, unit in rows:
+        value = summary[key]
+        bounds = summary["intervals"].get(key)
+        between = f"  [{bounds[0] * factor:.2f}, {bounds[1] * factor:.2f}]" if bounds and None not in bounds else ""
+        print(f"  {label:24}" + ("undefined" if value is None else f"{value * factor:10.2f} {unit}{between}"))
+    fuel = summary.get("oracle", {}).get("leakage_rate_with_fuel_channel")
+    if fuel is not None:
+        rest = summary["oracle"]["leakage_rate"]
+        print(f"  at rest under the last year's policy: {rest:.2%}, with the fossil-price channel {fuel:.2%}")
+    print(f"  {summary['firm_steps_per_second']:,.0f} firm-steps/s in {summary['wall_seconds']:.1f} s")
+
+
+@app.command()
+def equilibrium(
+    target: Target = "test-arm",
+    settings: Settings = None,
+    year: Annotated[int | None, typer.Option(help="Calendar year of the policy; the last if left out.")] = None,
+    out: Annotated[Path | None, typer.Option(help="New CSV file for the table of cells.")] = None,
+) -> None:
+    """Solve the static equilibrium that a scenario's policy of one year leads to."""
+    from carbonray.runtime.outputs import check_free
+    from carbonray.runtime.simulate import equilibrium as solve
+
+    if out is not None:
+        check_free(out)
+    found = solve(target, year=year, settings=settings or ())
+    print(f"{found['scenario']} at rest under the policy of {found['year']}")
+    if found["undefined_reason"]:
+        print(f"leakage is undefined: {found['undefined_reason']}")
+    for label, key in (
+        ("leakage, all sectors", "leakage_rate"),
+        ("leakage, CBAM goods", "leakage_rate_cbam_goods"),
+        ("leakage without electricity", "leakage_rate_without_electricity"),
+    ):
+        print(f"  {label:28}" + ("undefined" if found[key] is None else f"{found[key]:8.2%}"))
+    print(f"  {'fall at home':28}{found['home_reduction_mt']:8.1f} Mt CO2 a year")
+    print(f"  {'rise abroad':28}{found['foreign_increase_mt']:8.1f} Mt CO2 a year")
+    print(f"  {'customs receipts':28}{found['customs_musd'] / 1000:8.2f} billion USD a year")
+    print(f"  {'sector':10}{'leakage':>10}{'output at home':>16}")
+    for sector, rate in found["leakage_rate_by_sector"].items():
+        shown = "undefined" if rate is None else f"{rate:.1%}"
+        print(f"  {sector:10}{shown:>10}{found['output_change_by_sector'][sector]:>16.2%}")
+    if out is not None:
+        found["cells"].to_csv(out, index=False)
+        print(f"cells: {out}")
+
+
+@app.command()
+def scenarios(
+    name: Annotated[str | None, typer.Argument(help="Print this one's YAML, to copy and edit.")] = None,
+) -> None:
+    """List the built-in scenarios, or print one."""
+    from carbonray.data.scenarios import find, load, names
+
+    if name is not None:
+        print(find(name).read_text(encoding="utf-8"), end="")
+        return
+    for each in names():
+        print(f"{each:12}{load(each).summary}")
+
+
+@app.command()
+def report(run: Annotated[Path, typer.Argument(help="A run directory.")]) -> None:
+    """Write report.html and its figures anew from a run directory."""
+    from carbonray.report import write_report
+
+    print(f"report: {write_report(run)}")
+
+
+@data.command("list")
+def data_list() -> None:
+    """List the built-in tables."""
+    from carbonray.data import list_datasets
+
+    for row in list_datasets().itertuples():
+        print(f"{row.name:28}{row.year!s:>6}{row.rows:>8} rows  {row.licence}\n{'':28}{row.title}")
+
+
+@data.command("check")
+def data_check(
+    folder: Annotated[
+        Path | None, typer.Argument(help="Your own folder of tables; the built-in ones if left out.")
+    ] = None,
+) -> None:
+    """Check hashes, codes, numbers and balance."""
+    from carbonray.data import check
+
+    check(folder)
+    print(f"{folder or 'built-in tables'}: in order")
+
+
+@data.command("describe")
+def data_describe(name: Annotated[str, typer.Argument(help="A built-in table, from `carbonray data list`.")]) -> None:
+    """Tell where a table comes from, its licence, units and method."""
+    from carbonray.data import describe
+
+    print(describe(name))
+
+
+@data.command("build")
+def data_build(
+    raw: Annotated[Path, typer.Option(help="Folder with the raw public tables.")],
+    out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("datasets"),
+    replace: Annotated[bool, typer.Option(help="Replace an earlier build in that folder.")] = False,
+) -> None:
+    """Build the built-in tables from the raw ones."""
+    from carbonray.data import build
+
+    build(raw, out, replace=replace)
+    print(f"built: {out}")
+
+
+@bench.command("world")
+def bench_world(
+    json_file: Annotated[Path | None, typer.Option("--json", help="Also write the table here.")] = None,
+    largest: Annotated[float, typer.Option(help="Largest number of firms.")] = 1e6,
+) -> None:
+    """Firm-steps per CPU-second by number of firms, and where the time goes."""
+    from carbonray.runtime.bench import bench_world as measure
+    from carbonray.runtime.bench import print_table
+
+    with _progress() as tell:
+        table = measure(int(largest), progress=tell)
+    print_table(table)
+    if json_file is not None:
+        from carbonray.runtime.outputs import write_json
+
+        write_json(table, json_file)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,187 @@
+"""The static oracle of a scenario: where its economy would come to rest under one year's policy."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from carbonray.config import Scenario, ScenarioError
+from carbonray.data.worlds import economy_of
+from carbonray.kpi.leakage import UNDEFINED, leakage
+from carbonray.units import QUARTERS
+from carbonray.worlds.cbam import Economy
+from carbonray.worlds.cbam.border_charge import CarbonTerms, border_charge, carbon_terms
+from carbonray.worlds.cbam.equilibrium import Array, Elasticities, Equilibrium, solve
+from carbonray.worlds.cbam.firms import abatement_at, cost_of_abatement
+from carbonray.worlds.cbam.parameters import PolicyParams, calibrate_firms, calibrate_market, calibrate_policy
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rest:
+    """An economy at rest under a policy; [C] unless said otherwise."""
+
+    solution: Equilibrium
+    intensity: Array  # t CO2 / USD
+    charge: Array  # border charge per unit that crosses, USD / USD
+    carbon_cost: Array  # net of free allowances, USD / USD of output
+
+    @property
+    def emissions(self) -> Array:
+        """[C] Mt CO2 a year."""
+        return self.intensity * self.solution.output
+
+
+def at_rest(economy: Economy, scenario: Scenario, year: int) -> Rest:
+    """Solve the static equilibrium of a scenario under the policy of one calendar year.
+
+    The benchmark refers to the same year's intensity at home, since an economy at rest has no other.
+
+    Raises:
+        ScenarioError: if the year lies outside the scenario, or something has no static counterpart.
+    """
+    index = year - scenario.start_year
+    if not 0 <= index <= scenario.years:
+        last = scenario.start_year + scenario.years
+        raise ScenarioError(f"{scenario.name}: year: {year} is outside the scenario's {scenario.start_year} to {last}")
+    rest = _solve(economy, scenario, index, fuel_price=1.0)
+    if scenario.fuel.channel:
+        growth = np.array([1 + scenario.growth.get(region, 0.0) for region in economy.regions]) ** index
+        trend = (1 + scenario.firms.intensity_trend) ** index
+        base = float((_grown(economy, growth) * economy.emissions / economy.output).sum()) * trend
+        for _ in range(FUEL_ITERATIONS):
+            fuel_price = float(rest.emissions.sum() / base) ** (1 / scenario.fuel.supply_elasticity)
+            rest = _solve(economy, scenario, index, fuel_price=fuel_price)
+    return rest
+
+
+FUEL_ITERATIONS = 6
+"""Repetitions of the fuel market; each leaves at most a third of the gap with the default elasticities."""
+
+
+def _solve(economy: Economy, scenario: Scenario, index: int, *, fuel_price: float) -> Rest:
+    policy = calibrate_policy(economy, scenario)
+    terms, intensity, abatement = _carbon(economy, scenario, policy, index, fuel_price)
+    declared = torch.as_tensor(economy.emissions / economy.output) * (1 + policy.markup[index])
+    charge = border_charge(
+        intensity=declared if policy.default_values else intensity,
+        deduction=terms.deduction[0],
+        rate=terms.rate[0],
+        offset=terms.offset[0],
+    )
+    home_cell, home = policy.home_cell.numpy(), policy.home.numpy()
+    charge_paid = np.where(home_cell, -charge.numpy(), charge.numpy()) * policy.crosses
+    across = home_cell[:, None] != home[None, :]
+    retaliation = policy.retaliation * np.tile(policy.coverage.numpy(), len(home))[:, None]
+    growth = np.array([1 + scenario.growth.get(region, 0.0) for region in economy.regions]) ** index
+    net_cost = (terms.price[0] * intensity - terms.allocation[0]).numpy()
+    market = calibrate_market(economy, scenario)
+    solution = solve(
+        economy,
+        Elasticities(
+            domestic=market.domestic.numpy(),
+            final_demand=market.final_demand.numpy(),
+            inputs=market.inputs,
+            factor=market.factor_supply,
+        ),
+        carbon_cost=net_cost,
+        charge=charge_paid[:, None] * across + retaliation * (home_cell[:, None] & ~home[None, :]),
+        charge_incidence=market.incidence,
+        final_demand_growth=growth,
+        capacity=_grown(economy, growth),
+        abatement_cost=abatement.numpy(),
+    )
+    return Rest(solution=solution, intensity=intensity.numpy(), charge=charge_paid, carbon_cost=net_cost)
+
+
+def _carbon(
+    economy: Economy, scenario: Scenario, policy: PolicyParams, index: int, fuel_price: float
+) -> tuple[CarbonTerms, Tensor, Tensor]:
+    firms = calibrate_firms(economy, scenario)
+    committed = policy.commitment * policy.home_price_path[index]
+    price = torch.where(policy.commitment.isnan(), policy.price[index], committed).unsqueeze(0)
+    base = torch.as_tensor(economy.emissions / economy.output) * firms.intensity_trend ** (QUARTERS * index)
+    base = base * fuel_price**-scenario.fuel.demand_elasticity
+    blank = torch.ones(1, len(policy.priced), dtype=torch.float64)
+    paid = carbon_terms(policy, year=index, price=price, home_intensity=blank).price[0]
+    abated = abatement_at(firms, paid)
+    response = torch.where(policy.home_cell, firms.price_response * paid, 0.0)
+    intensity = base * (1 - abated) * (-response).exp()
+    at_home = policy.home_cell.numpy()
+    n_sectors = len(policy.priced)
+    output = (economy.output * at_home).reshape(-1, n_sectors).sum(0)
+    reference = base if policy.benchmark_follows else torch.as_tensor(economy.emissions / economy.output)
+    mean = ((intensity if policy.benchmark_follows else reference).numpy() * economy.output * at_home).reshape(
+        -1, n_sectors
+    ).sum(0) / output
+    terms = carbon_terms(policy, year=index, price=price, home_intensity=torch.as_tensor(mean).unsqueeze(0))
+    return terms, intensity, base * cost_of_abatement(firms, abated)
+
+
+def _grown(economy: Economy, growth: Array) -> Array:
+    shares = economy.transactions / economy.output
+    return np.asarray(np.linalg.solve(np.eye(len(shares)) - shares, economy.final_demand @ growth))
+
+
+def static_leakage(scenario: Scenario, year: int | None = None, *, economy: Economy | None = None) -> dict[str, Any]:
+    """Leakage of the economy at rest in a calendar year, the last of the scenario if left out.
+
+    Raises:
+        ScenarioError: as `at_rest`.
+    """
+    economy = economy or economy_of(scenario)
+    year = scenario.start_year + scenario.years - 1 if year is None else year
+    policy, reference = (at_rest(economy, s, year) for s in (scenario, scenario.reference()))
+    return compare(economy, scenario, policy, reference) | {"year": year}
+
+
+def compare(economy: Economy, scenario: Scenario, policy: Rest, reference: Rest) -> dict[str, Any]:
+    """Key figures of two economies at rest."""
+    sectors = np.tile(np.array(economy.sectors), len(economy.regions))
+    home = np.repeat(np.isin(economy.regions, scenario.home), len(economy.sectors))
+    goods = np.isin(sectors, [s for s, share in scenario.policy.coverage.items() if share > 0])
+
+    def rate(counted: np.ndarray[Any, np.dtype[np.bool_]] | None = None) -> float | None:
+        value = float(leakage(policy.emissions, reference.emissions, home, counted).rate)
+        return None if np.isnan(value) else value
+
+    total = leakage(policy.emissions, reference.emissions, home)
+    change = policy.solution.output / reference.solution.output - 1
+    region = np.isin(economy.regions, scenario.home)
+    return {
+        "scenario": scenario.name,
+        "leakage_rate": rate(),
+        "leakage_rate_cbam_goods": rate(goods),
+        "leakage_rate_without_electricity": rate(sectors != "ELE"),
+        "undefined_reason": UNDEFINED if rate() is None else None,
+        "home_reduction_mt": float(total.home_reduction),
+        "foreign_increase_mt": float(total.foreign_increase),
+        "customs_musd": float(policy.solution.customs[region].sum()),
+        "leakage_rate_by_sector": {s: rate(sectors == s) for s in economy.sectors},
+        "output_change_by_sector": _home_change(policy, reference, home, sectors, economy.sectors),
+        "cells": [
+            {
+                "region": cell.split("-")[0],
+                "sector": cell.split("-")[1],
+                "output_musd": float(policy.solution.output[i]),
+                "output_change_share": float(change[i]),
+                "price_index": float(policy.solution.price[i]),
+                "emissions_mt": float(policy.emissions[i]),
+                "emissions_change_mt": float(policy.emissions[i] - reference.emissions[i]),
+                "border_charge_share": float(policy.charge[i]),
+                "carbon_cost_share": float(policy.carbon_cost[i]),
+            }
+            for i, cell in enumerate(economy.cells)
+        ],
+    }
+
+
+def _home_change(policy: Rest, reference: Rest, home: Array, sectors: Array, names: Sequence[str]) -> dict[str, float]:
+    changes = {}
+    for name in names:
+        chosen = home & (sectors == name)
+        made = [rest.solution.output[chosen].sum() for rest in (policy, reference)]
+        changes[name] = float(made[0] / made[1] - 1)
+    return changes

@@ -1,0 +1,209 @@
+"""Simulate a scenario beside its reference, and keep what it shows: figures, tables and, where wanted, a run folder."""
+
+import resource
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from carbonray.config import Scenario, ScenarioError
+from carbonray.data.scenarios import load
+from carbonray.data.worlds import economy_of
+from carbonray.runtime import outputs, robustness, tables
+from carbonray.runtime.equilibrium import static_leakage
+from carbonray.runtime.pair import Pair, run
+from carbonray.units import QUARTERS
+
+Progress = Callable[[str, int, int], None]
+
+
+def silent(task: str, done: int, of: int) -> None:
+    """No progress."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A run beside its reference: `summary`, and tables ready to plot."""
+
+    pair: Pair
+    summary: dict[str, Any]
+
+    @cached_property
+    def steps(self) -> pd.DataFrame:
+        """Leakage by quarter."""
+        return tables.steps(self.pair)
+
+    @cached_property
+    def cells(self) -> pd.DataFrame:
+        """Accounts by cell and year."""
+        return tables.cells(self.pair)
+
+    @cached_property
+    def flows(self) -> pd.DataFrame:
+        """Trade by product, destination and year."""
+        return tables.flows(self.pair)
+
+    @cached_property
+    def firms(self) -> pd.DataFrame:
+        """Firms by year."""
+        return tables.firms(self.pair)
+
+    @cached_property
+    def hotspots(self) -> pd.DataFrame:
+        """Edges that carry most of the change in embodied carbon."""
+        return tables.hotspots(self.pair)
+
+    @cached_property
+    def network(self) -> pd.DataFrame:
+        """Measures of the supply graph by cell."""
+        scenario = self.pair.scenario
+        covered = [sector for sector, share in scenario.policy.coverage.items() if share > 0]
+        return tables.network(self.pair.economy, scenario.home, covered)
+
+    def write(self, out: Path) -> Path:
+        """Write the run directory; nothing is left behind if it fails.
+
+        Raises:
+            OutputError: if the folder exists or cannot be written.
+        """
+        with outputs.whole_folder(out) as draft:
+            outputs.write_config(self.pair.scenario, draft / "config.yaml")
+            outputs.write_json(self.summary, draft / "summary.json")
+            for name in ("steps", "cells", "flows", "firms", "hotspots", "network"):
+                outputs.write_table(getattr(self, name), draft / f"{name}.parquet")
+        return out
+
+
+def simulate(
+    target: str | Scenario = "law",
+    *,
+    firms: int | None = None,
+    years: int | None = None,
+    replicas: int | None = None,
+    seed: int | None = None,
+    device: str = "cpu",
+    settings: Sequence[str] = (),
+    robust: bool = True,
+    progress: Progress = silent,
+) -> Result:
+    """Simulate a scenario beside its reference run.
+
+    Args:
+        target: a scenario, its name, or the path of a YAML file.
+        firms: number of firms.
+        years: number of years.
+        replicas: independent draws of the firms.
+        seed: of every random number.
+        device: `cpu` or `cuda`.
+        settings: `KEY=VALUE` overrides of any key of the scenario.
+        robust: whether the ablation, the sensitivity and the oracle are computed beside the run.
+        progress: told the task, and how much of it is done.
+
+    Raises:
+        ScenarioError: if the scenario cannot be run.
+        DataError: if its economy is not in order.
+    """
+    scenario = load_target(target, settings, firms=firms, years=years, replicas=replicas, seed=seed)
+    check_device(device)
+    economy = economy_of(scenario)
+    started = time.perf_counter()
+    pair = run(scenario, economy=economy, device=device, progress=lambda done, of: progress("simulating", done, of))
+    wall = time.perf_counter() - started
+    found = robustness.summary_of(pair)
+    if robust and not pair.interrupted:
+        found |= _robustness(scenario, pair, progress)
+    return Result(pair=pair, summary=_headline(pair, wall) | found | _speed(pair, wall))
+
+
+def load_target(target: str | Scenario, settings: Sequence[str] = (), **changes: Any) -> Scenario:
+    """The scenario that a target names, with changes."""
+    changes = {"firms.number" if key == "firms" else key: value for key, value in changes.items()}
+    if isinstance(target, str):
+        return load(target, settings, **changes)
+    given = {key: value for key, value in changes.items() if value is not None}
+    if settings or given:
+        raise ScenarioError(f"{target.name}: change a Scenario with model_copy, or give its name or file")
+    return target
+
+
+def check_device(device: str) -> None:
+    """Refuse a device that is not there.
+
+    Raises:
+        ScenarioError: naming it.
+    """
+    import torch
+
+    if device not in ("cpu", "cuda"):
+        raise ScenarioError(f"--device {device}: choose cpu or cuda")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ScenarioError("--device cuda: no CUDA device is available to torch here; use cpu")
+
+
+def _robustness(scenario: Scenario, pair: Pair, progress: Progress) -> dict[str, Any]:
+    rows = []
+    parts = 4
+
+    def tell(part: str) -> None:
+        rows.append(part)
+        progress("testing what matters", len(rows) - 1, parts + 1)
+
+    found = robustness.ablation(scenario, pair.economy, tell)
+    progress("testing what matters", parts, parts + 1)
+    extra = {
+        "oracle": robustness.oracle(scenario, pair.economy),
+        "sensitivity": robustness.sensitivity(scenario, pair.economy),
+        "ablation": found,
+    }
+    progress("testing what matters", parts + 1, parts + 1)
+    return extra
+
+
+def _headline(pair: Pair, wall: float) -> dict[str, Any]:
+    scenario = pair.scenario
+    years = len(pair.policy.volume)
+    return {
+        "scenario": scenario.name,
+        "world": scenario.world,
+        "years": [scenario.start_year, scenario.start_year + years - 1],
+        "n_firms": scenario.firms.number,
+        "replicas": scenario.replicas,
+        "seed": scenario.seed,
+        "interrupted": pair.interrupted,
+    }
+
+
+def _speed(pair: Pair, wall: float) -> dict[str, Any]:
+    scenario = pair.scenario
+    firm_steps = 2 * scenario.firms.number * scenario.replicas * len(pair.policy.volume) * QUARTERS
+    return {
+        "wall_seconds": wall,
+        "firm_steps": firm_steps,
+        "firm_steps_per_second": firm_steps / wall,
+        "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+TIMINGS = ("wall_seconds", "firm_steps_per_second", "peak_memory_mib")
+"""Keys of summary.json that differ between two runs with the same seed."""
+
+
+def equilibrium(
+    target: str | Scenario = "test-arm", *, year: int | None = None, settings: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The static oracle of a scenario: figures, and the table `cells` as a DataFrame.
+
+    Args:
+        target: a scenario, its name, or the path of a YAML file.
+        year: whose policy; the scenario's last if left out.
+        settings: `KEY=VALUE` overrides.
+
+    Raises:
+        ScenarioError: if the scenario cannot be solved.
+    """
+    found = static_leakage(load_target(target, settings), year)
+    return found | {"cells": pd.DataFrame(found["cells"])}
