@@ -4,7 +4,8 @@ Every figure is an assumption that `--set KEY=VALUE` overrides; sources stand un
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from itertools import pairwise
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -36,7 +37,7 @@ def at_year(path: Mapping[int, float], year: int) -> float:
     years = sorted(path)
     if year <= years[0]:
         return path[years[0]]
-    for left, right in zip(years, years[1:], strict=False):
+    for left, right in pairwise(years):
         if year <= right:
             return path[left] + (path[right] - path[left]) * (year - left) / (right - left)
     return path[years[-1]]
@@ -175,6 +176,8 @@ class Firms(Frozen):
     """Change of emission intensity a year without policy."""
     abatement_lag: Annotated[int, Field(ge=1, le=40)] = 4
     """Quarters before a decision to abate takes effect."""
+    learned: bool = False
+    """Whether firms can hear their neighbours' actions, re-source and relocate: what learned policies need."""
     exporters_abate: bool = False
     """Whether exporters count the border charge among their carbon cost when they abate."""
     price_response: NonNegative = 0.0

@@ -20,7 +20,10 @@ class Leakage:
     def rate(self) -> Array:
         """[...] foreign increase over home reduction; NaN where emissions at home do not fall."""
         falls = self.home_reduction > SMALLEST_REDUCTION
-        return np.divide(self.foreign_increase, self.home_reduction, out=np.full(np.shape(falls), np.nan), where=falls)
+        rate: Array = np.divide(
+            self.foreign_increase, self.home_reduction, out=np.full(np.shape(falls), np.nan), where=falls
+        )
+        return rate
 
 
 SMALLEST_REDUCTION = 1e-6
@@ -96,7 +99,7 @@ def interval(values: Array, confidence: float = 0.95) -> tuple[float, float] | N
     finite = values[np.isfinite(values)]
     if len(finite) < 2:
         return None
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
-    half = float(t.ppf((1 + confidence) / 2, len(finite) - 1) * finite.std(ddof=1) / np.sqrt(len(finite)))
+    half = float(stdtrit(len(finite) - 1, (1 + confidence) / 2) * finite.std(ddof=1) / np.sqrt(len(finite)))
     return float(finite.mean()) - half, float(finite.mean()) + half

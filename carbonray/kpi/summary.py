@@ -12,7 +12,6 @@ import numpy as np
 from carbonray.kpi.history import Array, History, yearly
 from carbonray.kpi.leakage import UNDEFINED, Mask, channels, interval, leakage
 
-
 MONEY = ("carbon_cost", "allocation", "border_charge", "abatement_cost")
 
 
@@ -40,9 +39,9 @@ def summarise(
     home_cell = np.repeat(home, len(sectors))
     sector_of = np.tile(np.array(sectors), len(regions))
     goods = np.isin(sector_of, list(covered))
-    emissions = [yearly(run.emissions).sum(0) for run in (policy, reference)]  # [B, C]
-    final = [yearly(run.emissions)[-1] for run in (policy, reference)]
-    everywhere, in_goods = (leakage(*emissions, home_cell, counted) for counted in (None, goods))
+    emissions = (policy.emissions.sum(0), reference.emissions.sum(0))  # [B, C]
+    final = (yearly(policy.emissions)[-1], yearly(reference.emissions)[-1])
+    everywhere, in_goods = leakage(*emissions, home_cell), leakage(*emissions, home_cell, goods)
     replicas: dict[str, Array] = {
         "leakage_rate": everywhere.rate,
         "leakage_rate_cbam_goods": in_goods.rate,

@@ -10,12 +10,12 @@ from torch import Tensor
 
 from carbonray.config import Scenario, ScenarioError
 from carbonray.data.worlds import economy_of
-from carbonray.kpi.leakage import UNDEFINED, leakage
+from carbonray.kpi.leakage import UNDEFINED, Array, Mask, leakage
 from carbonray.units import QUARTERS
 from carbonray.worlds.cbam import Economy
+from carbonray.worlds.cbam.act import abatement_at, cost_of_abatement
 from carbonray.worlds.cbam.border_charge import CarbonTerms, border_charge, carbon_terms
-from carbonray.worlds.cbam.equilibrium import Array, Elasticities, Equilibrium, solve
-from carbonray.worlds.cbam.firms import abatement_at, cost_of_abatement
+from carbonray.worlds.cbam.equilibrium import Elasticities, Equilibrium, solve
 from carbonray.worlds.cbam.parameters import PolicyParams, calibrate_firms, calibrate_market, calibrate_policy
 
 
@@ -143,7 +143,7 @@ def compare(economy: Economy, scenario: Scenario, policy: Rest, reference: Rest)
     home = np.repeat(np.isin(economy.regions, scenario.home), len(economy.sectors))
     goods = np.isin(sectors, [s for s, share in scenario.policy.coverage.items() if share > 0])
 
-    def rate(counted: np.ndarray[Any, np.dtype[np.bool_]] | None = None) -> float | None:
+    def rate(counted: Mask | None = None) -> float | None:
         value = float(leakage(policy.emissions, reference.emissions, home, counted).rate)
         return None if np.isnan(value) else value
 
@@ -178,7 +178,7 @@ def compare(economy: Economy, scenario: Scenario, policy: Rest, reference: Rest)
     }
 
 
-def _home_change(policy: Rest, reference: Rest, home: Array, sectors: Array, names: Sequence[str]) -> dict[str, float]:
+def _home_change(policy: Rest, reference: Rest, home: Mask, sectors: Any, names: Sequence[str]) -> dict[str, float]:
     changes = {}
     for name in names:
         chosen = home & (sectors == name)

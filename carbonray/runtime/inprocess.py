@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from carbonray.worlds.world import Bid, Mail, Pool, Rows, Shocks, Total, World
 
 A = TypeVar("A")
 K = TypeVar("K")
+D = TypeVar("D")
 Ids = NDArray[np.int64]
 
 
@@ -81,7 +82,7 @@ def _in_order(ids: Sequence[Ids], values: Sequence[Tensor]) -> Tensor:
     return torch.cat(list(values), -1)[..., order].contiguous()
 
 
-def reset(world: World[A, K], seed: int, replicas: int, ids: Sequence[Mapping[str, Ids]]) -> State[A, K]:
+def reset(world: World[A, K, D], seed: int, replicas: int, ids: Sequence[Mapping[str, Ids]]) -> State[A, K]:
     """The state before the first step, every shard with its agents."""
     keep_memory()
     made = [world.reset(seed, replicas, mine) for mine in ids]
@@ -89,11 +90,11 @@ def reset(world: World[A, K], seed: int, replicas: int, ids: Sequence[Mapping[st
 
 
 def advance(
-    world: World[A, K],
+    world: World[A, K, D],
     state: State[A, K],
     shocks: Sequence[Shocks],
     ids: Sequence[Ids],
-    actions: Sequence[Mapping[str, Any]] | None = None,
+    actions: Sequence[D] | None = None,
 ) -> Step[A, K]:
     """One step: act, clear, reply where there is an answer, settle.
 

@@ -12,12 +12,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import yaml
 
 from carbonray.config import Scenario
 from carbonray.data import DataError, list_datasets
+from carbonray.data.arrow import arrow, parquet
 from carbonray.data.catalogue import resource, sha256
 
 UNITS = {
@@ -85,9 +84,9 @@ def whole_folder(out: Path) -> Iterator[Path]:
 
 def write_table(frame: pd.DataFrame, path: Path) -> None:
     """Write a table with the unit of each column in its metadata."""
-    table = pa.Table.from_pandas(frame, preserve_index=False)
+    table = arrow.Table.from_pandas(frame, preserve_index=False)
     named = [item.with_metadata({"unit": unit}) if (unit := unit_of(item.name)) else item for item in table.schema]
-    pq.write_table(table.cast(pa.schema(named)), path, compression="zstd")
+    parquet.write_table(table.cast(arrow.schema(named)), path, compression="zstd")
 
 
 def write_json(value: Mapping[str, Any], path: Path) -> None:
@@ -121,6 +120,6 @@ def write_config(scenario: Scenario, path: Path) -> None:
     path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
-def categories(values: Any, names: tuple[str, ...]) -> pd.Categorical:
+def categories(values: Any, names: tuple[str, ...]) -> "pd.Categorical[Any]":
     """Codes as a dictionary column."""
     return pd.Categorical.from_codes(np.asarray(values), categories=pd.Index(names))

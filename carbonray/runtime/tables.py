@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from carbonray.kpi.history import Array, History, yearly
+from carbonray.kpi.history import History, yearly
 from carbonray.kpi.summary import by_step
 from carbonray.network import cascade, graph, leontief, measures
 from carbonray.runtime.outputs import categories
@@ -169,7 +169,7 @@ def hotspots(pair: Pair) -> pd.DataFrame:
 
 
 def network(economy: Economy, home: Sequence[str], covered: Sequence[str]) -> pd.DataFrame:
-    """What an analyst asks of the supply graph, by cell: intensity, exposure to the charge, betweenness, criticality."""
+    """What an analyst asks of the supply graph, by cell: intensity, exposure, betweenness, criticality."""
     table = measures.intensity_table(economy)
     exposed = measures.exposure(economy, list(home), list(covered))[
         ["output_musd", "direct_share", "indirect_share", "exposure"]

@@ -41,6 +41,23 @@ def cell_totals(values: Tensor, ends: Tensor, bound: float) -> Total:
     return Total(sums=running.diff(dim=-1, prepend=torch.zeros_like(running[..., :1])), bound=bound)
 
 
+def keyed_totals(values: Tensor, keys: Tensor, size: int, bound: float) -> Total:
+    """Add agents' values by key.
+
+    Args:
+        values: [B, ...] of agents.
+        keys: [B, ...] int64 in [0, size), the sum that each value enters.
+        size: number of sums.
+        bound: as in `cell_totals`.
+
+    Returns:
+        The total with sums [B, size].
+    """
+    fixed = (values * (1.0 / grain(bound))).to(torch.int64)
+    sums = torch.zeros(len(values), size, dtype=torch.int64, device=values.device)
+    return Total(sums=sums.scatter_add_(1, keys.flatten(1), fixed.flatten(1)), bound=bound)
+
+
 def as_float(name: str, total: Total) -> Tensor:
     """The value of a merged total.
 

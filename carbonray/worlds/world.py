@@ -7,7 +7,7 @@ id, and `Letters` go along the edges of a graph to the agent at the other end.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,9 +105,10 @@ class Outcome:
 
 A = TypeVar("A")  # the agents of a world: role -> state, [replica, agent, ...]
 K = TypeVar("K")  # its commons
+D = TypeVar("D")  # what its agents decide
 
 
-class World(Protocol[A, K]):
+class World(Protocol[A, K, D]):
     """Frozen parameters, graph and mechanisms; every function is pure."""
 
     @property
@@ -135,10 +136,13 @@ class World(Protocol[A, K]):
     def observe(self, agents: A, commons: K) -> Mapping[str, Observation]:
         """What learners see."""
 
-    def scripted(self, agents: A, commons: K) -> Mapping[str, Any]:
+    def scripted(self, agents: A, commons: K) -> D:
         """Behaviour without learning: the actions of the rule agents."""
 
-    def act(self, agents: A, commons: K, actions: Mapping[str, Any], shocks: Shocks) -> tuple[A, Bid]:
+    def decode(self, choices: Mapping[str, Tensor]) -> D:
+        """Actions from the levels that learners chose for each head, [B, n, heads] by role."""
+
+    def act(self, agents: A, commons: K, actions: D, shocks: Shocks) -> tuple[A, Bid]:
         """Each agent, from its own state and action, says a bid."""
 
     def clear(self, commons: K, pool: Pool, shocks: Shocks, round: int) -> K:

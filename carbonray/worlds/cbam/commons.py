@@ -35,6 +35,8 @@ class Cleared:
     fill: Tensor  # share of pooled orders delivered, by product
     input_fill: Tensor  # [B, S, C] share of pooled purchases delivered, by good and buying cell
     lost: Tensor  # share of all orders for a product that is not delivered
+    arriving_capacity: Tensor  # relocated to the cell, million USD a quarter
+    arriving_plan: Tensor
 
 
 @dataclass(frozen=True, kw_only=True)

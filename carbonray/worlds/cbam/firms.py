@@ -1,11 +1,11 @@
-"""Firms: their state, what they do without learning, what they bid, and what they book.
+"""Firms: their state, and how they start.
 
 Axes: B replica, n firm of this shard (sorted by id, and so by cell), S good, C cell, E supplier slot.
 Money million USD of the base year, mass Mt CO2, flows a quarter; per unit means per USD of base-year output.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from carbonray.worlds import draws, exact
-from carbonray.worlds.cbam.border_charge import border_charge
-from carbonray.worlds.cbam.commons import Commons
-from carbonray.worlds.cbam.parameters import FirmParams, MarketParams, PolicyParams, TechnologyParams
-from carbonray.worlds.world import Bid, Letters, Total
+from carbonray.worlds.cbam.parameters import FirmParams, TechnologyParams
+from carbonray.worlds.cbam.sourcing import Sourcing
+from carbonray.worlds.world import Total
+
+__all__ = ["Firms", "Shard", "by_cell", "make_shard", "replace", "reset", "totals_by_cell"]
 
 INTENSITY_DRAW = 1
 
@@ -29,6 +30,9 @@ class Shard:
     cell: Tensor  # [n] int64
     ends: Tensor  # [C] int64, firms of the shard up to and including each cell
     supplier: Tensor  # [E, n] int64, the firm named in each slot
+    used: Tensor  # [E, n] bool, whether the slot names anybody
+    customers: Tensor  # [n] number of customers that name the firm
+    leads: Tensor  # [n] bool, largest firm of its cell: where relocated capacity arrives
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,14 +56,11 @@ class Firms:
     charge: Tensor  # border charge per unit that crosses; negative is a refund on exports
     paid: Tensor  # border charge paid this quarter
     profit: Tensor  # this quarter
-
-
-@dataclass(frozen=True, kw_only=True)
-class FirmActions:
-    """What firms decide in a quarter; [B, n]."""
-
-    growth: Tensor  # change of planned output, share
-    cut: Tensor  # cut of emission intensity, share of what is left
+    growth: Tensor  # last action on output
+    suppliers_growth: Tensor  # mean of the named suppliers' last actions; zero unless learned
+    customers_growth: Tensor  # mean of the customers' last actions; zero unless learned
+    transaction_cost: Tensor  # of re-sourcing and relocation this quarter
+    sourcing: Sourcing | None  # preferences, where firms can learn
 
 
 def by_cell(values: Tensor, cell: Tensor) -> Tensor:
@@ -67,15 +68,23 @@ def by_cell(values: Tensor, cell: Tensor) -> Tensor:
     return torch.gather(values, -1, cell.expand(*values.shape[:-1], len(cell)))
 
 
-def make_shard(params: FirmParams, supplier: Tensor, ids: NDArray[np.int64]) -> Shard:
-    """The constant part of a shard's state."""
+def make_shard(params: FirmParams, supplier: Tensor, used: Tensor, ids: NDArray[np.int64]) -> Shard:
+    """The constant part of a shard's state; `supplier` [E, N] and `used` [E, C] are the whole graph's."""
     all_ends = params.cell_ends.cpu().numpy()
     device = params.size.device
+    cell_of_all = torch.as_tensor(np.repeat(np.arange(len(all_ends)), np.diff(all_ends, prepend=0)), device=device)
+    edges_used = used[:, cell_of_all]
+    customers = torch.bincount(supplier[edges_used], minlength=len(cell_of_all))
+    mine = torch.as_tensor(ids, device=device)
+    cell = cell_of_all[mine]
     return Shard(
-        ids=torch.as_tensor(ids, device=device),
-        cell=torch.as_tensor(np.searchsorted(all_ends, ids, side="right"), device=device),
+        ids=mine,
+        cell=cell,
         ends=torch.as_tensor(np.searchsorted(ids, all_ends), device=device),
-        supplier=supplier[:, torch.as_tensor(ids, device=device)].contiguous(),
+        supplier=supplier[:, mine].contiguous(),
+        used=edges_used[:, mine],
+        customers=customers[mine],
+        leads=mine == (params.cell_ends - torch.diff(params.cell_ends, prepend=params.cell_ends.new_zeros(1)))[cell],
     )
 
 
@@ -95,9 +104,9 @@ def draw_intensities(
 
 
 def reset(
-    params: FirmParams, technology: TechnologyParams, shard: Shard, embodied: Tensor, *, seed: int, replicas: int
+    params: FirmParams, technology: TechnologyParams, shard: Shard, *, seed: int, replicas: int, n_goods: int
 ) -> Firms:
-    """Firms at rest in the base year; `embodied` [C] is each cell's emissions with those of its inputs."""
+    """Firms at rest in the base year."""
     ids = shard.ids.cpu().numpy()
     drawn = [draw_intensities(params, technology, seed=seed, replica=b)[ids] for b in range(replicas)]
     intensity = torch.as_tensor(np.stack(drawn), device=params.size.device)
@@ -105,6 +114,7 @@ def reset(
     inputs = technology.inputs.flatten(1)  # [S, C]
     stock = params.stock_target * by_cell(inputs, shard.cell) * size.unsqueeze(1)
     zero, one = torch.zeros_like(size), torch.ones_like(size)
+    favours = zero.unsqueeze(1).expand(-1, n_goods, -1)
     return Firms(
         shard=shard,
         plan=size,
@@ -116,137 +126,21 @@ def reset(
         cover=params.stock_target * size,
         scale=one,
         margin=zero,
-        embodied=intensity + by_cell(embodied - technology.intensity, shard.cell),
+        embodied=intensity + by_cell(technology.embodied - technology.intensity, shard.cell),
         struck=zero,
         output=size,
         intensity=intensity,
         charge=zero,
         paid=zero,
         profit=zero,
+        growth=zero,
+        suppliers_growth=zero,
+        customers_growth=zero,
+        transaction_cost=zero,
+        sourcing=Sourcing(origin=favours.to(torch.int64), weight=favours) if params.learned else None,
     )
-
-
-def rule(params: FirmParams, firms: Firms, commons: Commons) -> FirmActions:
-    """Behaviour without learning: plans follow the margin and the trend, abatement the carbon price at the margin."""
-    cell = firms.shard.cell
-    growth = params.growth_response * firms.margin + by_cell(commons.trend_growth, cell)
-    terms = commons.terms
-    wanted = by_cell(abatement_at(params, terms.price), cell)
-    if params.exporters_abate:
-        at_border = terms.price + (terms.rate - terms.offset).clamp(min=0.0) * commons.crossing_share
-        wanted = torch.where(firms.charge > 0, by_cell(abatement_at(params, at_border), cell), wanted)
-    return FirmActions(
-        growth=growth.clamp(-params.growth_limit, params.growth_limit),
-        cut=(1 - (1 - wanted) / (1 - firms.pending[-1]).clamp(min=1e-12)).clamp(min=0.0),
-    )
-
-
-def abatement_at(params: FirmParams, price: Tensor) -> Tensor:
-    """[..., C] share at which the marginal cost P_b (m / m_max)^(k - 1) equals the carbon price, at most the cap."""
-    share = params.abatement_potential * exact.power(
-        price / params.abatement_price, 1 / (params.abatement_exponent - 1)
-    )
-    return torch.minimum(share, params.abatement_cap) * (params.price_response == 0)
-
-
-def cost_of_abatement(params: FirmParams, share: Tensor, cell: Tensor | None = None) -> Tensor:
-    """Running cost per t CO2 that would be emitted: P_b m_max / k (m / m_max)^k, the integral of the marginal cost.
-
-    `share` is [..., C], or [..., n] with the firms' cells.
-    """
-    k, most = params.abatement_exponent, params.abatement_potential
-    level = params.abatement_price * most / k * exact.power(most.reciprocal(), k)
-    if cell is not None:
-        level, k = by_cell(level, cell), by_cell(k, cell)
-    return level * exact.power(share, k)
-
-
-def act(
-    params: FirmParams,
-    policy: PolicyParams,
-    firms: Firms,
-    commons: Commons,
-    actions: FirmActions,
-    *,
-    outages: Mapping[str, Tensor],
-    bounds: Mapping[str, float],
-) -> tuple[Firms, Bid]:
-    """Decide output and abatement, and bid what the market must know.
-
-    `outages` has nothing, or the shares of output lost this quarter: `known` beforehand, and `struck` of the rest.
-    """
-    shard = firms.shard
-    plan = firms.plan * (1 + actions.growth)
-    output = torch.minimum(plan, firms.cover / firms.scale)
-    if outages:
-        output = output * (1 - outages["known"])
-    decided = 1 - (1 - firms.pending[-1]) * (1 - actions.cut)
-    decided = torch.minimum(decided, by_cell(params.abatement_cap, shard.cell))
-    abated = firms.pending[0]
-    intensity = firms.base_intensity * by_cell(commons.intensity_factor, shard.cell) * (1 - abated)
-    acted = replace(
-        firms,
-        plan=plan,
-        output=output,
-        abated=abated,
-        pending=(*firms.pending[1:], decided),
-        intensity=intensity,
-        charge=_charge(policy, commons, shard.cell, intensity, output),
-        struck=outages.get("struck", firms.struck),
-    )
-    totals = {
-        "output": output,
-        "emissions": intensity * output,
-        "charge": acted.charge * output,
-        "scale": firms.scale * output,
-        "stock": firms.stock,
-        "embodied": firms.embodied * output,
-    }
-    return acted, Bid(
-        totals=totals_by_cell(shard, totals, bounds),
-        letters={"embodied": Letters(values=firms.embodied, to_supplier=False)} if len(shard.supplier) else {},
-    )
-
-
-def _charge(policy: PolicyParams, commons: Commons, cell: Tensor, intensity: Tensor, output: Tensor) -> Tensor:
-    """Border charge per unit that crosses; a refund, negative, for exporters of the home region."""
-    if not policy.crosses:
-        return torch.zeros_like(intensity)
-    terms = commons.terms
-    at_home = by_cell(policy.home_cell, cell)
-    declared = intensity
-    if commons.declared is not None:
-        declared = torch.where(at_home, intensity, by_cell(commons.declared, cell))
-    if commons.indirect is not None:
-        declared = declared + by_cell(commons.indirect, cell)
-    charge = border_charge(
-        intensity=declared,
-        deduction=by_cell(terms.deduction, cell),
-        rate=by_cell(terms.rate, cell),
-        offset=by_cell(terms.offset, cell),
-    )
-    if policy.threshold > 0:
-        charge = charge * (intensity * output * by_cell(commons.crossing_share, cell) >= policy.threshold)
-    return torch.where(at_home, -charge, charge)
 
 
 def totals_by_cell(shard: Shard, values: Mapping[str, Tensor], bounds: Mapping[str, float]) -> dict[str, Total]:
     """Add firms' values by cell in fixed point."""
     return {name: exact.cell_totals(value, shard.ends, bounds[name]) for name, value in values.items()}
-
-
-def replace(firms: Firms, **changes: object) -> Firms:
-    """A copy with some fields changed."""
-    return Firms(**{f.name: changes.get(f.name, getattr(firms, f.name)) for f in fields(firms)})  # type: ignore[arg-type]
-
-
-def unit_cost(market: MarketParams, factor_share: Tensor, input_cost: Tensor, utilisation: Tensor) -> Tensor:
-    """Log of the CES cost of a unit of output.
-
-    c = (v w^(1-eps) + sum_s a pc^(1-eps))^(1/(1-eps)),   w = (P / K)^(1/chi)
-
-    v -> factor_share;  sum_s a pc^(1-eps) -> input_cost;  P / K -> utilisation;  chi -> market.factor_supply
-    """
-    rest = 1 - market.inputs
-    factor = factor_share * exact.power(utilisation, rest / market.factor_supply)
-    return (factor + input_cost).log() / rest

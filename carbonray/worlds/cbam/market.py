@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from carbonray.worlds import exact
-from carbonray.worlds.cbam.parameters import MarketParams, TechnologyParams
+from carbonray.worlds.cbam.parameters import MarketParams
 
 TOLERANCE = 1e-12
 """Largest |log(demand / supply)| at which a replica's prices are taken."""

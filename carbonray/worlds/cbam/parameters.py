@@ -84,6 +84,11 @@ class PolicyParams:
         return self.home.repeat_interleave(len(self.priced))
 
     @property
+    def covered(self) -> Tensor:
+        """[G] int64, sectors with CBAM goods."""
+        return self.coverage.nonzero().flatten()
+
+    @property
     def crosses(self) -> bool:
         """Whether anything is charged or refunded at the home region's border."""
         return self.cbam or self.export_rebate > 0
@@ -108,6 +113,7 @@ class FirmParams:
     abatement_potential: Tensor  # [C] (m_max)
     abatement_exponent: Tensor  # [C] (k)
     abatement_cap: Tensor  # [C]
+    learned: bool
     sourcing_step: float
     sourcing_cost: float
     relocation_step: float
@@ -298,6 +304,7 @@ def calibrate_firms(economy: Economy, scenario: Scenario) -> FirmParams:
         abatement_potential=cells[1],
         abatement_exponent=cells[2],
         abatement_cap=torch.minimum(cells[3], cells[1]),
+        learned=firms.learned,
         sourcing_step=firms.sourcing_step,
         sourcing_cost=firms.sourcing_cost,
         relocation_step=firms.relocation_step,
@@ -325,7 +332,7 @@ def firms_per_cell(economy: Economy, number: int) -> np.ndarray[tuple[int], np.d
     counts = np.floor(wanted).astype(np.int64)
     order = np.argsort(counts - wanted, kind="stable")
     counts[order[: number - least - counts.sum()]] += 1
-    return counts + MINIMUM_FIRMS
+    return np.asarray(counts + MINIMUM_FIRMS)
 
 
 def firm_sizes(economy: Economy, scenario: Scenario) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

@@ -4,14 +4,16 @@ Axes: B replica, n firm, C cell, S good, E supplier slot.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from carbonray.worlds.cbam import deliveries
+from carbonray.worlds.cbam.act import cost_of_abatement, unit_cost
 from carbonray.worlds.cbam.commons import Cleared, Commons
 from carbonray.worlds.cbam.deliveries import Slots
-from carbonray.worlds.cbam.firms import Firms, by_cell, cost_of_abatement, replace, totals_by_cell, unit_cost
+from carbonray.worlds.cbam.firms import Firms, by_cell, totals_by_cell
 from carbonray.worlds.cbam.parameters import FirmParams, MarketParams, TechnologyParams
 from carbonray.worlds.world import Bid, Mail, Outcome
 
@@ -45,7 +47,8 @@ def settle(
     assert cleared is not None
     cell = firms.shard.cell
     need, scale = deliveries.needs(firms, cleared)
-    stock, cover = _stocks(params, firms, cleared, mail, slots, spot_share, need, scale, disrupted)
+    delivered = deliveries.delivered_share(firms, cleared, mail, slots, spot_share) if disrupted else None
+    stock, cover = _stocks(params, firms, need, scale, delivered)
     made = firms.output * (1 - firms.struck) if disrupted else firms.output
     capacity = firms.capacity * by_cell(cleared.trend, cell)
     log_cost = unit_cost(
@@ -58,7 +61,7 @@ def settle(
     abatement = unabated * cost_of_abatement(params, firms.abated, cell)
     revenue = by_cell(cleared.revenue, cell) + by_cell(cleared.allocation, cell)
     per_unit = revenue - crossing * firms.charge - carbon - cost - abatement
-    profit = per_unit * made
+    profit = per_unit * made - firms.transaction_cost
     paid = crossing * firms.charge * made
     new_scale = (log_cost * market.inputs).exp()
     settled = replace(
@@ -72,6 +75,8 @@ def settle(
         paid=paid,
         profit=profit,
     )
+    if params.learned:
+        settled = _hear(settled, cleared, mail)
     values = {
         "output": made,
         "emissions": firms.intensity * made,
@@ -90,25 +95,31 @@ def settle(
     return settled, Outcome(reward={"firm": profit}, terminated=False, accounts=accounts)
 
 
+def _hear(firms: Firms, cleared: Cleared, mail: Mail) -> Firms:
+    """Neighbours' mean actions, and capacity that arrives at the largest firm of its cell."""
+    shard = firms.shard
+    named = shard.used.sum(0).clamp(min=1)
+    leads = shard.leads.to(torch.float64)
+    arriving = by_cell(cleared.arriving_capacity / cleared.trend, shard.cell) * leads
+    return replace(
+        firms,
+        suppliers_growth=(mail["suppliers_growth"] * shard.used).sum(1) / named,
+        customers_growth=mail["customers_growth"] / shard.customers.clamp(min=1),
+        capacity=firms.capacity + arriving,
+        plan=firms.plan + by_cell(cleared.arriving_plan, shard.cell) * leads,
+    )
+
+
 def _stocks(
-    params: FirmParams,
-    firms: Firms,
-    cleared: Cleared,
-    mail: Mail,
-    slots: Slots,
-    spot_share: float,
-    need: Tensor,
-    scale: Tensor,
-    disrupted: bool,
+    params: FirmParams, firms: Firms, need: Tensor, scale: Tensor, delivered: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     """Input stocks [B, S, n] after deliveries and use, and the effective scale that they allow next quarter."""
     adjustment = params.stock_adjustment
-    if not disrupted:  # everything bought arrives: S' = (1 - q) S + q n use
+    if delivered is None:  # everything bought arrives: S' = (1 - q) S + q n use
         gained = need * (scale * (adjustment * params.stock_target)).unsqueeze(1)
         stock = gained.add_(firms.stock, alpha=1 - adjustment)
     else:
-        arrived = deliveries.purchases(params, firms, need, scale)
-        arrived = arrived * deliveries.delivered_share(firms, cleared, mail, slots, spot_share)
+        arrived = deliveries.purchases(params, firms, need, scale) * delivered
         use = need * (scale * (1 - firms.struck)).unsqueeze(1)
         stock = (firms.stock + arrived - use).clamp(min=0.0)
     return stock, torch.div(stock, need, out=need).amin(1)

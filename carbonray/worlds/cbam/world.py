@@ -17,12 +17,15 @@ from torch import Tensor
 from carbonray.config import Disruptions, Fuel, Scenario
 from carbonray.units import QUARTERS
 from carbonray.worlds import draws, exact
-from carbonray.worlds.cbam import deliveries, firms, market
+from carbonray.worlds.cbam import act, deliveries, firms, market, sourcing
+from carbonray.worlds.cbam.act import CUTS, GROWTHS, FirmActions
 from carbonray.worlds.cbam.border_charge import carbon_terms
 from carbonray.worlds.cbam.commons import Cleared, Commons
 from carbonray.worlds.cbam.deliveries import Slots
 from carbonray.worlds.cbam.economy import Economy
-from carbonray.worlds.cbam.firms import FirmActions, Firms
+from carbonray.worlds.cbam.firms import Firms
+from carbonray.worlds.cbam.market import Market, Preferences, Purchases
+from carbonray.worlds.cbam.observe import FEATURES, observe
 from carbonray.worlds.cbam.parameters import (
     FirmParams,
     MarketParams,
@@ -34,7 +37,7 @@ from carbonray.worlds.cbam.parameters import (
     calibrate_technology,
 )
 from carbonray.worlds.cbam.settle import settle
-from carbonray.worlds.world import Bid, Ids, Letters, Mail, Outcome, Pool, Role, Shocks
+from carbonray.worlds.world import Bid, Ids, Mail, Observation, Outcome, Pool, Role, Shocks
 
 OUTAGE_DRAW = 10
 COMMITMENT_DRAW = 100  # plus the region's number
@@ -65,8 +68,10 @@ class CbamWorld:
 
     @property
     def roles(self) -> Mapping[str, Role]:
-        """Firms."""
-        return {"firm": Role(count=len(self.firms.size), features=0, heads=())}
+        """Firms: change of output, cut of intensity and, where they can learn, sourcing and relocation."""
+        moves = (sourcing.n_choices(len(self.policy.covered), len(self.regions)),) if self.firms.learned else ()
+        heads = (len(GROWTHS), len(CUTS), *moves)
+        return {"firm": Role(count=len(self.firms.size), features=len(FEATURES), heads=heads)}
 
     @property
     def steps(self) -> int:
@@ -95,8 +100,9 @@ class CbamWorld:
 
     def reset(self, seed: int, replicas: int, ids: Ids) -> tuple[Firms, Commons]:
         """Everything at rest in the base year."""
-        shard = firms.make_shard(self.firms, self.supplier, ids["firm"])
-        agents = firms.reset(self.firms, self.technology, shard, self.technology.embodied, seed=seed, replicas=replicas)
+        shard = firms.make_shard(self.firms, self.supplier, self.slots.used, ids["firm"])
+        n_goods = len(self.policy.covered)
+        agents = firms.reset(self.firms, self.technology, shard, seed=seed, replicas=replicas, n_goods=n_goods)
         return agents, self._first_commons(replicas)
 
     def shocks(self, seed: int, replicas: int, step: int, ids: Ids) -> Shocks:
@@ -111,14 +117,34 @@ class CbamWorld:
             commons["commitment"] = torch.tensor(moves, device=self.device, dtype=torch.float64) * 2 - 1
         return Shocks(agents=agents, commons=commons)
 
+    def observe(self, agents: Firms, commons: Commons) -> Mapping[str, Observation]:
+        """What each firm sees."""
+        seen = observe(
+            agents,
+            commons,
+            params=self.firms,
+            market=self.market,
+            policy=self.policy,
+            base_intensity=self.technology.intensity,
+            n_goods=len(self.policy.covered),
+            steps=self.steps,
+        )
+        return {"firm": seen}
+
+    def decode(self, choices: Mapping[str, Tensor]) -> FirmActions:
+        """Actions from the levels that a learner chose for each head, [B, n, heads] by role."""
+        return act.decode(choices["firm"], len(self.policy.covered), len(self.regions))
+
     def scripted(self, agents: Firms, commons: Commons) -> FirmActions:
         """Behaviour without learning."""
-        return firms.rule(self.firms, agents, commons)
+        return act.rule(self.firms, agents, commons)
 
     def act(self, agents: Firms, commons: Commons, actions: FirmActions, shocks: Shocks) -> tuple[Firms, Bid]:
         """Firms decide and bid."""
         outages = shocks.agents.get("firm", {})
-        return firms.act(self.firms, self.policy, agents, commons, actions, outages=outages, bounds=self.bounds)
+        return act.act(
+            self.firms, self.policy, self.technology, agents, commons, actions, outages=outages, bounds=self.bounds
+        )
 
     def clear(self, commons: Commons, pool: Pool, shocks: Shocks, round: int) -> Commons:
         """Prices first; then, where deliveries can fail, what the pool of each product can fill."""
@@ -165,20 +191,19 @@ class CbamWorld:
 
     def _first_commons(self, replicas: int) -> Commons:
         n_regions, n_sectors = len(self.regions), len(self.sectors)
-        options = {"dtype": torch.float64, "device": self.device}
         base = self.technology.intensity * self.technology.output
         home = self.policy.home_cell.to(torch.float64)
         emissions = (base * home).view(n_regions, n_sectors).T.contiguous().sum(-1)
         output = (self.technology.output * home).view(n_regions, n_sectors).T.contiguous().sum(-1)
-        cells = torch.ones(replicas, n_regions * n_sectors, **options)
+        cells = torch.ones(replicas, n_regions * n_sectors, dtype=torch.float64, device=self.device)
         blank = Commons(
             step=-1,
-            log_price=torch.zeros(replicas, n_sectors, n_regions, **options),
+            log_price=torch.zeros(replicas, n_sectors, n_regions, dtype=torch.float64, device=self.device),
             commitment=self.policy.commitment.expand(replicas, -1),
             home_emissions=emissions.expand(replicas, -1) * 0,
             home_output=output.expand(replicas, -1) * 0,
             benchmark_intensity=(emissions / output).expand(replicas, -1),
-            fuel_price=torch.ones(replicas, **options),
+            fuel_price=torch.ones(replicas, dtype=torch.float64, device=self.device),
             terms=None,  # type: ignore[arg-type]
             intensity_factor=cells,
             trend_growth=cells * 0,
@@ -225,15 +250,16 @@ class CbamWorld:
         output = totals["output"]
         mean_charge = totals["charge"] / output.clamp(min=1e-300)
         supply = torch.maximum(output, market.SUPPLY_FLOOR * self.technology.output)
+        preferences = self._preferences(totals)
         found, iterations = market.clear(
             self.market,
-            self._preferences(),
+            preferences,
             self._purchases(commons, totals["scale"], totals["stock"]),
             wedge=self._wedge(mean_charge),
             supply=supply.view(to_goods).transpose(1, 2),
             log_price=commons.log_price,
         )
-        flows = market.flows(self.market, self._preferences(), found)
+        flows = market.flows(self.market, preferences, found)
         cleared = self._spell_out(commons, pool, found, flows, mean_charge, iterations)
         home = self.policy.home_cell.view(n_regions, n_sectors)
         emitted = (totals["emissions"].view(to_goods) * home).transpose(1, 2).contiguous().sum(-1)
@@ -249,15 +275,19 @@ class CbamWorld:
             cleared=cleared,
         )
 
-    def _preferences(self) -> market.Preferences:
+    def _preferences(self, totals: Mapping[str, Tensor]) -> Preferences:
+        """Weights of origins: the base year's, and what firms that can learn have shifted."""
         technology = self.technology
-        return market.Preferences(
+        base = Preferences(
             home=technology.home_share,
             imports=technology.import_share,
             imports_by_buyer=technology.import_share_by_buyer,
         )
+        if not self.firms.learned:
+            return base
+        return sourcing.preferences(base, totals, self.policy.covered, totals["scale"], len(self.regions))
 
-    def _purchases(self, commons: Commons, scale: Tensor, stock: Tensor) -> market.Purchases:
+    def _purchases(self, commons: Commons, scale: Tensor, stock: Tensor) -> Purchases:
         """Demand for composite goods: use of inputs and what closes the gap to the stock target, and final demand."""
         batch, n_regions, n_sectors = len(scale), len(self.regions), len(self.sectors)
         params, technology = self.firms, self.technology
@@ -266,14 +296,14 @@ class CbamWorld:
         final = final.expand(batch, -1, -1).unsqueeze(3)
         restock = -params.stock_adjustment * stock.view(batch, n_sectors, n_regions, n_sectors)
         inputs = torch.full((n_sectors, 1, n_sectors), self.market.inputs, dtype=scale.dtype, device=scale.device)
-        return market.Purchases(
+        return Purchases(
             responsive=torch.cat([technology.inputs * buying, final], 3),
             fixed=torch.cat([restock, torch.zeros_like(final)], 3),
             elasticity=torch.cat([inputs, self.market.final_demand.view(-1, 1, 1)], 2),
         )
 
     def _wedge(self, mean_charge: Tensor) -> Tensor:
-        """[B, S, D, R] what the buyer pays on top of the producer's price: the charge passed on, refunds, retaliation."""
+        """[B, S, D, R] what buyers pay on top of the producer's price: charge passed on, refunds, retaliation."""
         n_regions, n_sectors = len(self.regions), len(self.sectors)
         home = self.policy.home
         passed = torch.where(self.policy.home_cell, 1.0, 1 - self.market.incidence) * mean_charge
@@ -286,7 +316,7 @@ class CbamWorld:
         return wedge
 
     def _spell_out(
-        self, commons: Commons, pool: Pool, found: market.Market, flows: Tensor, mean_charge: Tensor, iterations: int
+        self, commons: Commons, pool: Pool, found: Market, flows: Tensor, mean_charge: Tensor, iterations: int
     ) -> Cleared:
         batch, n_regions, n_sectors = len(mean_charge), len(self.regions), len(self.sectors)
         technology, epsilon, terms = self.technology, self.market.inputs, commons.terms
@@ -333,6 +363,8 @@ class CbamWorld:
             fill=torch.ones_like(price),
             input_fill=torch.ones_like(need),
             lost=torch.zeros_like(price),
+            arriving_capacity=pool.totals.get("arriving_capacity", torch.zeros_like(price)),
+            arriving_plan=pool.totals.get("arriving_plan", torch.zeros_like(price)),
         )
 
     def _slot_index(self) -> Tensor:
@@ -469,8 +501,8 @@ def _bounds(technology: TechnologyParams, scenario: Scenario) -> Mapping[str, fl
     names_money = ("output", "scale", "lost", "named", "named_lost", "planned", "value_added")
     names_value = ("charge", "profit", "carbon_cost", "allocation", "border_charge", "abatement_cost")
     return MappingProxyType(
-        {name: money for name in names_money}
-        | {name: 16.0 * money for name in names_value}
-        | {name: goods for name in ("stock",)}
-        | {name: mass for name in ("emissions", "embodied")}
+        dict.fromkeys(names_money, money)
+        | dict.fromkeys(names_value, 16.0 * money)
+        | dict.fromkeys(("emissions", "embodied"), mass)
+        | {"stock": goods}
     )

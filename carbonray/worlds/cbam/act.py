@@ -1,0 +1,202 @@
+"""Behaviour: what firms do without learning, what an action means, and what they bid.
+
+Axes: B replica, n firm of this shard, C cell, G covered good.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from carbonray.units import QUARTERS
+from carbonray.worlds import exact
+from carbonray.worlds.cbam import sourcing
+from carbonray.worlds.cbam.border_charge import border_charge
+from carbonray.worlds.cbam.commons import Commons
+from carbonray.worlds.cbam.firms import Firms, by_cell, totals_by_cell
+from carbonray.worlds.cbam.parameters import FirmParams, MarketParams, PolicyParams, TechnologyParams
+from carbonray.worlds.cbam.sourcing import Moves
+from carbonray.worlds.world import Bid, Letters, Total
+
+
+@dataclass(frozen=True, kw_only=True)
+class FirmActions:
+    """What firms decide in a quarter; [B, n]."""
+
+    growth: Tensor  # change of planned output, share
+    cut: Tensor  # cut of emission intensity, share of what is left
+    moves: Moves | None = None  # sourcing and relocation; rules have none
+
+
+GROWTHS = (-0.10, -0.05, 0.0, 0.05, 0.10)
+"""Levels of the first head: change of planned output."""
+CUTS = (0.0, 0.05, 0.10, 0.20)
+"""Levels of the second head: cut of emission intensity."""
+
+
+def decode(choices: Tensor, n_goods: int, n_regions: int) -> FirmActions:
+    """Actions from the levels that a learner chose, [B, n, heads] int64."""
+    growths = torch.tensor(GROWTHS, dtype=torch.float64, device=choices.device)
+    cuts = torch.tensor(CUTS, dtype=torch.float64, device=choices.device)
+    moves = sourcing.decode(choices[..., 2], n_goods, n_regions) if choices.shape[-1] > 2 else None
+    return FirmActions(growth=growths[choices[..., 0]], cut=cuts[choices[..., 1]], moves=moves)
+
+
+def rule(params: FirmParams, firms: Firms, commons: Commons) -> FirmActions:
+    """Behaviour without learning: plans follow the margin and the trend, abatement the carbon price at the margin."""
+    cell = firms.shard.cell
+    growth = params.growth_response * firms.margin + by_cell(commons.trend_growth, cell)
+    terms = commons.terms
+    wanted = by_cell(abatement_at(params, terms.price), cell)
+    if params.exporters_abate:
+        at_border = terms.price + (terms.rate - terms.offset).clamp(min=0.0) * commons.crossing_share
+        wanted = torch.where(firms.charge > 0, by_cell(abatement_at(params, at_border), cell), wanted)
+    return FirmActions(
+        growth=growth.clamp(-params.growth_limit, params.growth_limit),
+        cut=(1 - (1 - wanted) / (1 - firms.pending[-1]).clamp(min=1e-12)).clamp(min=0.0),
+    )
+
+
+def abatement_at(params: FirmParams, price: Tensor) -> Tensor:
+    """[..., C] share at which the marginal cost P_b (m / m_max)^(k - 1) equals the carbon price, at most the cap."""
+    share = params.abatement_potential * exact.power(
+        price / params.abatement_price, 1 / (params.abatement_exponent - 1)
+    )
+    return torch.minimum(share, params.abatement_cap) * (params.price_response == 0)
+
+
+def cost_of_abatement(params: FirmParams, share: Tensor, cell: Tensor | None = None) -> Tensor:
+    """Running cost per t CO2 that would be emitted: P_b m_max / k (m / m_max)^k, the integral of the marginal cost.
+
+    `share` is [..., C], or [..., n] with the firms' cells.
+    """
+    k, most = params.abatement_exponent, params.abatement_potential
+    level = params.abatement_price * most / k * exact.power(most.reciprocal(), k)
+    if cell is not None:
+        level, k = by_cell(level, cell), by_cell(k, cell)
+    return level * exact.power(share, k)
+
+
+def act(
+    params: FirmParams,
+    policy: PolicyParams,
+    technology: TechnologyParams,
+    firms: Firms,
+    commons: Commons,
+    actions: FirmActions,
+    *,
+    outages: Mapping[str, Tensor],
+    bounds: Mapping[str, float],
+) -> tuple[Firms, Bid]:
+    """Decide output and abatement, and bid what the market must know.
+
+    `outages` has nothing, or the shares of output lost this quarter: `known` beforehand, and `struck` of the rest.
+    """
+    shard = firms.shard
+    plan = firms.plan * (1 + actions.growth)
+    output = torch.minimum(plan, firms.cover / firms.scale)
+    if outages:
+        output = output * (1 - outages["known"])
+    decided = 1 - (1 - firms.pending[-1]) * (1 - actions.cut)
+    decided = torch.minimum(decided, by_cell(params.abatement_cap, shard.cell))
+    abated = firms.pending[0]
+    intensity = firms.base_intensity * by_cell(commons.intensity_factor, shard.cell) * (1 - abated)
+    acted = replace(
+        firms,
+        plan=plan,
+        output=output,
+        abated=abated,
+        pending=(*firms.pending[1:], decided),
+        intensity=intensity,
+        charge=_charge(policy, commons, shard.cell, intensity, output),
+        struck=outages.get("struck", firms.struck),
+        growth=actions.growth,
+    )
+    totals = {
+        "output": output,
+        "emissions": intensity * output,
+        "charge": acted.charge * output,
+        "scale": firms.scale * output,
+        "stock": firms.stock,
+        "embodied": firms.embodied * output,
+    }
+    letters = {"embodied": Letters(values=firms.embodied, to_supplier=False)} if len(shard.supplier) else {}
+    said = totals_by_cell(shard, totals, bounds)
+    if params.learned:
+        acted, moved = _move(params, policy, technology, acted, commons, actions, bounds["scale"])
+        said |= moved
+        letters["suppliers_growth"] = Letters(values=actions.growth, to_supplier=False)
+        told = actions.growth.unsqueeze(1) * shard.used
+        letters["customers_growth"] = Letters(values=told, to_supplier=True)
+    return acted, Bid(totals=said, letters=letters)
+
+
+def _move(
+    params: FirmParams,
+    policy: PolicyParams,
+    technology: TechnologyParams,
+    firms: Firms,
+    commons: Commons,
+    actions: FirmActions,
+    bound: float,
+) -> tuple[Firms, dict[str, Total]]:
+    """Sourcing and relocation: new preferences, capacity that leaves, and what both cost."""
+    cell, goods = firms.shard.cell, policy.covered
+    n_regions, n_cells = len(policy.home), len(policy.home_cell)
+    shares = sourcing.origin_share(technology, goods)
+    scale = firms.scale * firms.output
+    before = firms.sourcing
+    assert before is not None
+    moves = actions.moves or sourcing.no_moves(firms.plan)
+    after = sourcing.shift(before, moves, params.sourcing_step)
+    bought = by_cell(technology.inputs[goods].flatten(1).expand(len(scale), -1, -1), cell) * scale.unsqueeze(1)
+    moved_value = (bought * sourcing.moved_share(after, before, shares, cell)).sum(1)
+    leaving = sourcing.leave(params, moves)
+    capacity = firms.capacity * by_cell(commons.trend, cell)
+    cost = params.sourcing_cost * moved_value + params.relocation_cost * leaving * capacity * QUARTERS
+    totals = sourcing.bid(after, shares, cell, scale, bound)
+    totals["arriving_capacity"] = sourcing.arrivals(moves, leaving * capacity, cell, n_regions, n_cells, bound)
+    totals["arriving_plan"] = sourcing.arrivals(moves, leaving * firms.plan, cell, n_regions, n_cells, bound)
+    moved = replace(
+        firms,
+        sourcing=after,
+        plan=firms.plan * (1 - leaving),
+        capacity=firms.capacity * (1 - leaving),
+        transaction_cost=cost,
+    )
+    return moved, totals
+
+
+def _charge(policy: PolicyParams, commons: Commons, cell: Tensor, intensity: Tensor, output: Tensor) -> Tensor:
+    """Border charge per unit that crosses; a refund, negative, for exporters of the home region."""
+    if not policy.crosses:
+        return torch.zeros_like(intensity)
+    terms = commons.terms
+    at_home = by_cell(policy.home_cell, cell)
+    declared = intensity
+    if commons.declared is not None:
+        declared = torch.where(at_home, intensity, by_cell(commons.declared, cell))
+    if commons.indirect is not None:
+        declared = declared + by_cell(commons.indirect, cell)
+    charge = border_charge(
+        intensity=declared,
+        deduction=by_cell(terms.deduction, cell),
+        rate=by_cell(terms.rate, cell),
+        offset=by_cell(terms.offset, cell),
+    )
+    if policy.threshold > 0:
+        charge = charge * (intensity * output * by_cell(commons.crossing_share, cell) >= policy.threshold)
+    return torch.where(at_home, -charge, charge)
+
+
+def unit_cost(market: MarketParams, factor_share: Tensor, input_cost: Tensor, utilisation: Tensor) -> Tensor:
+    """Log of the CES cost of a unit of output.
+
+    c = (v w^(1-eps) + sum_s a pc^(1-eps))^(1/(1-eps)),   w = (P / K)^(1/chi)
+
+    v -> factor_share;  sum_s a pc^(1-eps) -> input_cost;  P / K -> utilisation;  chi -> market.factor_supply
+    """
+    rest = 1 - market.inputs
+    factor = factor_share * exact.power(utilisation, rest / market.factor_supply)
+    return (factor + input_cost).log() / rest
