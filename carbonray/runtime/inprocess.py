@@ -1,8 +1,10 @@
 """Step a world in one process, its agents in one shard or several: the same bytes for any sharding."""
 
 import ctypes
+import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Generic, TypeVar
@@ -61,25 +63,43 @@ def merge(bids: Sequence[Bid]) -> Pool:
 def deliver(edges: Tensor, ids: Sequence[Ids], bids: Sequence[Bid]) -> tuple[Mail, ...]:
     """Carry letters to the other end of their edges."""
     mails: list[dict[str, Tensor]] = [{} for _ in bids]
+    order = _order(ids, edges.device)
     for name, letters in bids[0].letters.items():
-        sent = _in_order(ids, [bid.letters[name].values for bid in bids])
+        sent = _in_order(order, [bid.letters[name].values for bid in bids])
         if letters.to_supplier:
             batch, slots, count = sent.shape
             heard = sent.new_zeros(batch, count)
             if slots:
                 heard.scatter_add_(1, edges.flatten().expand(batch, -1), sent.flatten(1))
+            for mail, mine in zip(mails, ids, strict=True):
+                mail[name] = _rows(heard, mine)
         else:
-            heard = torch.index_select(sent, 1, edges.flatten()).view(len(sent), *edges.shape)
-        for mail, mine in zip(mails, ids, strict=True):
-            mail[name] = heard if len(ids) == 1 else heard[..., torch.as_tensor(mine, device=heard.device)].contiguous()
+            for mail, mine in zip(mails, ids, strict=True):
+                named = _rows(edges, mine)
+                heard = torch.gather(sent, 1, named.flatten().expand(len(sent), -1))
+                mail[name] = heard.view(len(sent), *named.shape)
     return tuple(mails)
 
 
-def _in_order(ids: Sequence[Ids], values: Sequence[Tensor]) -> Tensor:
-    if len(values) == 1:
-        return values[0]
-    order = torch.as_tensor(np.argsort(np.concatenate(ids), kind="stable"), device=values[0].device)
-    return torch.cat(list(values), -1)[..., order].contiguous()
+def _order(ids: Sequence[Ids], device: torch.device) -> Tensor | None:
+    """Where each agent stands when the shards are laid end to end; None if they are in order already."""
+    joined = np.concatenate(ids)
+    if bool((np.diff(joined) > 0).all()):
+        return None
+    return torch.as_tensor(np.argsort(joined, kind="stable"), device=device)
+
+
+def _in_order(order: Tensor | None, values: Sequence[Tensor]) -> Tensor:
+    joined = values[0] if len(values) == 1 else torch.cat(list(values), -1)
+    return joined if order is None else joined[..., order].contiguous()
+
+
+def _rows(values: Tensor, ids: Ids) -> Tensor:
+    """The columns of some agents; a view where their ids are consecutive."""
+    first, last = int(ids[0]), int(ids[-1])
+    if last - first + 1 == len(ids):
+        return values[..., first : last + 1]
+    return values[..., torch.as_tensor(ids, device=values.device)]
 
 
 def reset(world: World[A, K, D], seed: int, replicas: int, ids: Sequence[Mapping[str, Ids]]) -> State[A, K]:
@@ -131,6 +151,26 @@ def advance(
     )
 
 
+@contextmanager
+def threads(number: int) -> Iterator[None]:
+    """Run torch on so many threads for a while; the bytes do not depend on it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def threads_for(agents: int) -> int:
+    """One thread for small economies, where waking a second costs more than it does, else every core."""
+    return 1 if agents < SMALL else len(os.sched_getaffinity(0))
+
+
+SMALL = 300_000
+"""Agents times replicas below which one thread is as fast as two, at half the CPU time (measured)."""
+
+
 @cache
 def keep_memory() -> None:
     """Let glibc reuse freed arrays instead of returning them to the kernel.
@@ -141,6 +181,6 @@ def keep_memory() -> None:
     if sys.platform == "linux":
         libc = ctypes.CDLL(None)
         if hasattr(libc, "mallopt"):
-            trim_threshold, mmap_threshold = -1, -3
-            libc.mallopt(mmap_threshold, 1 << 30)
+            trim_threshold, mmap_max = -1, -4
+            libc.mallopt(mmap_max, 0)
             libc.mallopt(trim_threshold, (1 << 31) - 1)

@@ -50,6 +50,18 @@ def run(
     """
     economy = economy or economy_of(scenario)
     graph = graph or supply_graph(economy, scenario)
+    with inprocess.threads(inprocess.threads_for(scenario.firms.number * scenario.replicas)):
+        return _run(scenario, economy, graph, device, record_firms, progress)
+
+
+def _run(
+    scenario: Scenario,
+    economy: Economy,
+    graph: SupplyGraph,
+    device: str,
+    record_firms: bool,  # noqa: FBT001
+    progress: Callable[[int, int], None],
+) -> Pair:
     worlds = [build_world(s, economy, graph).to(device) for s in (scenario, scenario.reference())]
     ids = np.arange(len(worlds[0].firms.size))
     states = [inprocess.reset(world, scenario.seed, scenario.replicas, [{"firm": ids}]) for world in worlds]

@@ -42,7 +42,11 @@ class Recorder:
         commons = step.state.commons
         cleared = commons.cleared
         assert cleared is not None
-        self._accounts.append({name: values.cpu().numpy() for name, values in step.accounts.items()})
+        accounts = dict(step.accounts)
+        accounts["carbon_cost"] = cleared.carbon_price * accounts["emissions"]
+        accounts["allocation"] = cleared.allocation * accounts["output"]
+        accounts["value_added"] = self.world.technology.factor_share * accounts["output"]
+        self._accounts.append({name: values.cpu().numpy() for name, values in accounts.items()})
         self._price.append(cleared.price.cpu().numpy())
         self._lost.append(cleared.lost.cpu().numpy())
         self._iterations += cleared.iterations

@@ -36,7 +36,8 @@ def cell_totals(values: Tensor, ends: Tensor, bound: float) -> Total:
     """
     if values.shape[-1] == 0:
         return Total(sums=ends.new_zeros(*values.shape[:-1], len(ends)), bound=bound)
-    running = (values * (1.0 / grain(bound))).to(torch.int64).cumsum(-1)
+    running = (values * (1.0 / grain(bound))).to(torch.int64)
+    torch.cumsum(running, -1, out=running)
     running = running.index_select(-1, (ends - 1).clamp(min=0)) * (ends > 0)
     return Total(sums=running.diff(dim=-1, prepend=torch.zeros_like(running[..., :1])), bound=bound)
 

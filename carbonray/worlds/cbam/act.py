@@ -75,7 +75,7 @@ def cost_of_abatement(params: FirmParams, share: Tensor, cell: Tensor | None = N
     level = params.abatement_price * most / k * exact.power(most.reciprocal(), k)
     if cell is not None:
         level, k = by_cell(level, cell), by_cell(k, cell)
-    return level * exact.power(share, k)
+    return level * exact.power(share.clamp(min=1e-30), k)  # the logarithm of zero is five times slower
 
 
 def act(

@@ -81,12 +81,8 @@ def settle(
         "output": made,
         "emissions": firms.intensity * made,
         "profit": profit,
-        "carbon_cost": carbon * made,
-        "allocation": by_cell(cleared.allocation, cell) * made,
         "border_charge": paid,
         "abatement_cost": abatement * made,
-        "value_added": by_cell(technology.factor_share, cell) * made,
-        "stock": stock.sum(1),
         "planned": firms.plan,
     }
     if not bool(torch.isfinite(profit.sum())):

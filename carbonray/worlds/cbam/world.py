@@ -498,8 +498,8 @@ def _bounds(technology: TechnologyParams, scenario: Scenario) -> Mapping[str, fl
     money = 4.0 * float(technology.output.sum()) * float(technology.trend.max())
     mass = 4.0 * float((technology.output * technology.embodied).sum()) * float(technology.trend.max())
     goods = money * max(1.0, scenario.firms.stock_target)
-    names_money = ("output", "scale", "lost", "named", "named_lost", "planned", "value_added")
-    names_value = ("charge", "profit", "carbon_cost", "allocation", "border_charge", "abatement_cost")
+    names_money = ("output", "scale", "lost", "named", "named_lost", "planned")
+    names_value = ("charge", "profit", "border_charge", "abatement_cost")
     return MappingProxyType(
         dict.fromkeys(names_money, money)
         | dict.fromkeys(names_value, 16.0 * money)

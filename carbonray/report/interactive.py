@@ -1,0 +1,174 @@
+"""A chart as the JSON that plotly.js draws; nothing in it is random or dated, so that equal runs give equal bytes."""
+
+from typing import Any
+
+import numpy as np
+
+from carbonray.report.charts import FALL, GRID, INK, RISE, Chart, columns_of, edge_width
+from carbonray.report.wording import megatonnes, number, percent
+
+Json = dict[str, Any]
+FONT = {"family": "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif", "size": 13}
+
+
+def plotly(chart: Chart) -> Json:
+    """`data` and `layout` for Plotly.newPlot."""
+    return {"lines": _lines, "bars": _bars, "network": _network}[chart.kind](chart)
+
+
+def _layout(height: int) -> Json:
+    return {
+        "height": height,
+        "autosize": True,
+        "font": {**FONT, "color": INK},
+        "paper_bgcolor": "#ffffff",
+        "plot_bgcolor": "#ffffff",
+        "margin": {"l": 10, "r": 16, "t": 16, "b": 10},
+        "dragmode": False,
+        "hoverlabel": {"font": FONT},
+        "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom", "yref": "container"},
+    }
+
+
+def _axis(title: str, **more: Any) -> Json:
+    line = {"gridcolor": GRID, "zerolinecolor": "#8793a0", "zerolinewidth": 1.2, "automargin": True, "fixedrange": True}
+    return {"title": {"text": title, "standoff": 8}, **line, **more}
+
+
+def _lines(chart: Chart) -> Json:
+    """Panels stand under one another, so that a phone shows them whole."""
+    panels = chart.panels
+    layout = _layout(380 if len(panels) == 1 else 300 * len(panels))
+    gap = 0.12
+    height = (1 - gap * (len(panels) - 1)) / len(panels)
+    traces: list[Json] = []
+    annotations = []
+    ticks = {"tickformat": ".1%"} if chart.as_percent else {"tickformat": ",~r"}
+    for at, panel in enumerate(panels):
+        end = "" if at == 0 else str(at + 1)
+        top = 1 - at * (height + gap)
+        last = at == len(panels) - 1
+        layout[f"yaxis{end}"] = _axis(chart.y_title, domain=[max(top - height, 0), top], anchor=f"x{end}", **ticks)
+        spacing = {"dtick": 1 if _years(chart) <= 6 else 2, "tickformat": "d"} if chart.whole_years else {}
+        layout[f"xaxis{end}"] = _axis(chart.x_title if last else "", anchor=f"y{end}", **spacing)
+        if panel:
+            heading = {"text": f"<b>{panel}</b>", "xref": "paper", "yref": "paper", "x": 0, "y": top}
+            annotations.append(heading | {"xanchor": "left", "yanchor": "bottom", "showarrow": False})
+        for series in chart.series:
+            traces += _line(chart, panel, series, end, at == 0)
+    layout["annotations"] = annotations
+    layout["hovermode"] = "closest"
+    layout["margin"]["t"] = 64
+    return {"data": traces, "layout": layout}
+
+
+def _years(chart: Chart) -> int:
+    return int(chart.data["x"].max() - chart.data["x"].min())
+
+
+def _line(chart: Chart, panel: str, series: str, end: str, first: bool) -> list[Json]:
+    rows = chart.data[(chart.data.panel == panel) & (chart.data.series == series)]
+    colour = chart.colour(series)
+    x, y = rows.x.tolist(), rows.y.tolist()
+    common: Json = {"type": "scatter", "xaxis": f"x{end}", "yaxis": f"y{end}", "legendgroup": series}
+    traces: list[Json] = []
+    if np.isfinite(rows.low.to_numpy(dtype=float)).any():
+        band = rows[np.isfinite(rows.low)]
+        around = {"x": band.x.tolist() + band.x.tolist()[::-1], "y": band.high.tolist() + band.low.tolist()[::-1]}
+        look = {
+            "mode": "lines",
+            "line": {"width": 0},
+            "fill": "toself",
+            "fillcolor": _faint(colour),
+            "hoverinfo": "skip",
+        }
+        traces.append(common | around | look | {"name": series, "showlegend": False})
+    show = percent if chart.as_percent else number_of
+    said = [f"{series}<br>{when}: {show(value)}" for when, value in zip(rows.when, y, strict=True)]
+    mode = "lines" if chart.whole_years else "lines+markers"
+    dash = ("solid", "dash", "dot", "dashdot")[chart.series.index(series) % 4]
+    line = {"x": x, "y": y, "name": series, "mode": mode, "line": {"color": colour, "width": 2.5, "dash": dash}}
+    return [*traces, common | line | {"hovertext": said, "hoverinfo": "text", "showlegend": first}]
+
+
+def _faint(colour: str) -> str:
+    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    return f"rgba({red},{green},{blue},0.15)"
+
+
+def number_of(value: float) -> str:
+    """A number without its unit, which is on the axis."""
+    return number(value, 0 if abs(value) >= 99.5 else 1)
+
+
+def _bars(chart: Chart) -> Json:
+    show = percent if chart.as_percent else number_of
+    data = chart.data
+    grouped = len(chart.labels) < len(data)
+    traces = []
+    for series in chart.series:
+        rows = data[data.series == series]
+        said = [show(value) for value in rows.value]
+        traces.append(
+            {
+                "type": "bar", "orientation": "h", "name": series, "x": rows.value.tolist(), "y": rows.label.tolist(),
+                "marker": {"color": chart.colour(series)}, "text": said, "textposition": "outside",
+                "cliponaxis": False, "hoverinfo": "y+name+text", "hovertext": said,
+                "textfont": {"size": 11 if grouped else 13},
+            }
+        )  # fmt: skip
+    layout = _layout(90 + (44 if grouped else 34) * len(chart.labels) + 40)
+    low, high = min(float(data.value.min()), 0.0), max(float(data.value.max()), 0.0)
+    room = 0.22 * (high - low or 1.0)
+    span = [low - (room if low < 0 else 0), high + (room if high > 0 else 0)]
+    ticks = {"tickformat": ",.1~%"} if chart.as_percent else {"tickformat": ",~r"}
+    layout["xaxis"] = _axis(chart.x_title, range=span, nticks=6, **ticks)
+    layout["yaxis"] = _axis("", categoryorder="array", categoryarray=chart.labels[::-1], ticksuffix="  ")
+    layout["barmode"] = "group" if grouped else "overlay"
+    layout["bargap"] = 0.25
+    layout["showlegend"] = len(chart.series) > 1
+    layout["margin"]["t"] = 40 if len(chart.series) > 1 else 16
+    if grouped:
+        traces.reverse()
+        layout["legend"]["traceorder"] = "reversed"
+    return {"data": traces, "layout": layout}
+
+
+def _network(chart: Chart) -> Json:
+    edges, places = chart.data, columns_of(chart.data)
+    largest = float(edges.change_mt.abs().max())
+    traces: list[Json] = []
+    steps = np.linspace(0.0, 1.0, 21)
+    ease = steps * steps * (3 - 2 * steps)
+    for edge in edges.itertuples():
+        start, stop = places["source"][str(edge.source)], places["target"][str(edge.target)]
+        change = float(str(edge.change_mt))
+        said = f"{edge.source} → {edge.target}<br>{megatonnes(change, signed=True)} CO2 a year"
+        look = {"color": RISE if change > 0 else FALL, "width": round(edge_width(change, largest), 3)}
+        traces.append(
+            {
+                "type": "scatter", "mode": "lines", "x": np.round(steps, 4).tolist(),
+                "y": np.round(start + (stop - start) * ease, 5).tolist(), "showlegend": False, "opacity": 0.72,
+                "line": look | {"dash": "dash" if change > 0 else "solid"}, "hoverinfo": "text", "hovertext": said,
+            }
+        )  # fmt: skip
+    for side, x, position in (("source", 0, "middle left"), ("target", 1, "middle right")):
+        names = list(places[side])
+        traces.append(
+            {
+                "type": "scatter", "mode": "markers+text", "x": [x] * len(names), "y": list(places[side].values()),
+                "text": names, "textposition": position, "textfont": {"size": 12}, "showlegend": False,
+                "marker": {"size": 9, "color": INK}, "hoverinfo": "skip", "cliponaxis": False,
+            }
+        )  # fmt: skip
+    layout = _layout(60 + 27 * max(len(names) for names in places.values()))
+    layout["margin"] |= {"l": 84, "r": 84, "t": 36}
+    layout["xaxis"] = {"visible": False, "range": [-0.02, 1.02], "fixedrange": True}
+    layout["yaxis"] = {"visible": False, "range": [0, 1], "fixedrange": True}
+    heads = (("Supplier", 0, "right"), ("Buyer", 1, "left"))
+    layout["annotations"] = [
+        {"text": f"<b>{text}</b>", "x": x, "xref": "x", "xanchor": anchor, "y": 1, "yref": "paper",
+         "yanchor": "bottom", "showarrow": False}
+        for text, x, anchor in heads
+    ]  # fmt: skip
+    return {"data": traces, "layout": layout}

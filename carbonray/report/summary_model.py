@@ -1,0 +1,96 @@
+"""summary.json of a run, checked. Every key but the first six may be absent; its section is then left out."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+BySector = dict[str, Number | None]
+
+
+class Part(BaseModel):
+    """A part of summary.json; keys that the report does not use are passed over."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class Revenue(Part):
+    """Sums over the run, million USD of 2011."""
+
+    carbon_price: Number | None = None
+    free_allocation: Number | None = None
+    border_charge: Number | None = None
+
+
+class Oracle(Part):
+    """The static equilibrium of the final year; rates are fractions."""
+
+    leakage_rate: Number | None = None
+    leakage_rate_cbam_goods: Number | None = None
+    leakage_rate_with_fuel_channel: Number | None = None
+    leakage_rate_without_electricity: Number | None = None
+
+
+class Sensitivity(Part):
+    """Leakage under one pair of elasticities."""
+
+    sigma_scale: Number
+    factor_supply: float | None = None  # None or infinite: capacity never binds
+    leakage_rate: Number | None = None
+    leakage_rate_cbam_goods: Number | None = None
+
+
+class Ablation(Part):
+    """The run without one part of the model."""
+
+    without: str
+    leakage_rate: Number | None = None
+    leakage_rate_cbam_goods: Number | None = None
+    home_reduction_mt: Number | None = None
+    foreign_increase_mt: Number | None = None
+    supply_shortfall_share: Number | None = None
+    stress_output_loss_share: Number | None = None
+
+
+class Summary(Part):
+    """Key figures of a run. Rates and shares are fractions, Mt CO2 and million USD are sums over the run."""
+
+    scenario: str
+    years: tuple[int, int]
+    leakage_rate: Number | None
+    leakage_rate_cbam_goods: Number | None
+    home_reduction_mt: Number
+    foreign_increase_mt: Number
+
+    n_firms: int | None = None
+    replicas: int = 1
+    seed: int | None = None
+    interrupted: bool = False
+    undefined_reason: str | None = None
+    leakage_rate_final_year: Number | None = None
+    leakage_rate_cbam_goods_final_year: Number | None = None
+    leaked_mt: Number | None = None
+    leaked_mt_cbam_goods: Number | None = None
+    output_change_share: Number | None = None
+    supply_shortfall_share: Number | None = None
+    leakage_rate_by_sector: BySector = {}
+    foreign_increase_by_partner_mt: dict[str, Number | None] = {}
+    output_change_by_sector: BySector = {}
+    exports_change_by_sector: BySector = {}
+    imports_change_by_sector: BySector = {}
+    channels: dict[str, Number | None] = {}
+    revenue_musd: Revenue = Revenue()
+    abatement_cost_musd: Number | None = None
+    oracle: Oracle = Oracle()
+    sensitivity: tuple[Sensitivity, ...] = ()
+    ablation: tuple[Ablation, ...] = ()
+    intervals: dict[str, tuple[Number | None, Number | None]] = {}
+    wall_seconds: Number | None = None
+    firm_steps: Number | None = None
+    firm_steps_per_second: Number | None = None
+    peak_memory_mib: Number | None = None
+
+    def interval(self, key: str) -> tuple[float, float] | None:
+        """The 95 % interval of a figure over the replicas; None if there is none."""
+        low, high = self.intervals.get(key, (None, None))
+        return None if low is None or high is None else (low, high)
