@@ -110,12 +110,11 @@ def simulate(
     outputs.check_free(folder)
     with _progress() as tell:
         result = runner.simulate(scenario, device=device, robust=robust, progress=tell)
-        tell("writing", 0, 2)
-        result.write(folder)
-        tell("writing", 1, 2)
-        page = write_report(folder)
+        tell("writing", 0, 1)
+        result.write(folder, finish=write_report)
+        tell("writing", 1, 1)
     _print_summary(result.summary)
-    print(f"report: {page}")
+    print(f"report: {folder / 'report.html'}")
 
 
 def _print_summary(summary: dict[str, Any]) -> None:

@@ -18,12 +18,16 @@ SECTORS = ("REF", "CHE", "NMM", "MET", "ELE", "SRV")
 SMALL = {
     "economy": "small",
     "growth": {"EU26": 0.013, "CHN": 0.04, "USA": 0.02, "ROW": 0.03},
-    "partners.price": {"CHN": 10.0},
     "market.final_demand": {"ELE": 0.4, "REF": 0.5},
     "firms.number": 240,
     "years": 2,
 }
 """What a built-in scenario needs changed to run on the small economy."""
+PARTNERS = {
+    "law": {"partners.price": {"CHN": 10.0}},
+    "no-cbam": {"partners.price": {"CHN": 10.0}},
+    "variable": {"partners.commitment": {"CHN": 0.2, "USA": 0.1, "ROW": 0.0}},
+}
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +62,7 @@ def small_scenario() -> Callable[..., Scenario]:
     """A built-in scenario fitted to the small economy: `small_scenario("law", years=1, **{"firms.slots": 0})`."""
 
     def fit(name: str = "law", **changes: Any) -> Scenario:
-        return load(name, **(SMALL | changes))
+        return load(name, **(SMALL | PARTNERS.get(name, {}) | changes))
 
     return fit
 

@@ -17,8 +17,8 @@ FALL, RISE = BLUE, RED
 class Chart:
     """One figure.
 
-    `data` is what `figure_data` returns for it: lines (panel, series, when, x, y, low, high), bars (label, series, value) or
-    edges of a network (source, target, change_mt).
+    `data` is what `figure_data` returns for it: lines (panel, series, when, x, y, low, high), bars (label, series,
+    value) or edges of a network (source, target, change_mt).
     """
 
     key: str  # file name without .png, and the id in the page

@@ -1,8 +1,8 @@
 """The data of each figure: one pure function from the tables of a run to a tidy table that plotly and matplotlib share.
 
-Tables of lines have `panel, series, when, x, y, low, high` (when is x in words; low and high are the 95 % interval over replicas, NaN where
-there is one replica); tables of bars have `label, series, value`. Rates and shares are fractions, emissions Mt CO2,
-money billion USD of 2011.
+Tables of lines have `panel, series, when, x, y, low, high`: when is x in words, low and high are the 95 % interval over
+replicas, NaN where there is one replica. Tables of bars have `label, series, value`. Rates and shares are fractions,
+emissions Mt CO2, money billion USD of 2011.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -166,7 +166,7 @@ def sensitivity_lines(rows: Sequence[Sensitivity]) -> pd.DataFrame:
     points = []
     for row in rows:
         chi = row.factor_supply
-        series = f"capacity elasticity {chi:g}" if chi is not None and np.isfinite(chi) else "capacity never binds"
+        series = f"capacity {chi:g}" if chi is not None and np.isfinite(chi) else "capacity free"
         for panel, rate in ((TOTAL, row.leakage_rate), (GOODS, row.leakage_rate_cbam_goods)):
             if rate is not None:
                 points.append((panel, series, f"scale {row.sigma_scale:g}", row.sigma_scale, rate, np.nan, np.nan))

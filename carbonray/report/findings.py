@@ -3,7 +3,7 @@
 import pandas as pd
 
 from carbonray.report.figure_data import GOODS, TOTAL
-from carbonray.report.wording import billions, in_sentence, listed, megatonnes, percent
+from carbonray.report.wording import billions, in_sentence, listed, megatonnes, percent, region_name, sector_name
 
 SETTLED = 0.0025
 """A rate whose yearly mean moves by less than this from one year to the next has settled."""
@@ -45,7 +45,7 @@ def sectors_title(bars: pd.DataFrame) -> str:
     """The sectors with the highest and the lowest rate."""
     if bars.empty:
         return "No sector has a leakage rate"
-    top, low = bars.loc[bars["value"].idxmax()], bars.loc[bars["value"].idxmin()]
+    top, low = bars.iloc[int(bars["value"].argmax())], bars.iloc[int(bars["value"].argmin())]
     if top["value"] <= 0:
         return "Emissions abroad fall in every sector that carries the cut"
     title = f"Leakage is highest in {in_sentence(top['label'])}, {percent(top['value'])}"
@@ -106,9 +106,13 @@ def _range(values: "pd.Series[float]") -> str:
 
 def hotspots_title(edges: pd.DataFrame) -> str:
     """The largest change on an edge, and how many edges rise."""
-    top = edges.loc[edges.change_mt.abs().idxmax()]
+    top = edges.iloc[int(edges.change_mt.abs().argmax())]
     rises = int((edges.change_mt > 0).sum())
-    most = (
-        f"The largest change is {top['source']} to {top['target']}, {megatonnes(top['change_mt'], signed=True)} a year"
-    )
+    change = megatonnes(top["change_mt"], signed=True)
+    most = f"Most changes from {_node(str(top['source']))} to {_node(str(top['target']))}, {change} a year"
     return f"{most}; {rises} of {len(edges)} edges drawn carry more CO2"
+
+
+def _node(name: str) -> str:
+    region, _, sector = name.partition(" ")
+    return f"{'final demand' if sector == 'final' else sector_name(sector)} in {region_name(region)}"

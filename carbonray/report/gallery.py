@@ -10,7 +10,7 @@ from carbonray.report import figure_data, findings
 from carbonray.report.charts import BLUE, FALL, GREEN, GREY, INK, ORANGE, RED, RISE, Chart
 from carbonray.report.figure_data import GOODS, TOTAL
 from carbonray.report.run_directory import Run
-from carbonray.report.wording import listed, number, percent, region_name, sector_name
+from carbonray.report.wording import listed, number, region_name, sector_name
 
 TWO = {TOTAL: INK, GOODS: BLUE}
 
@@ -37,7 +37,7 @@ def home_name(run: Run) -> str:
 def goods_note(run: Run) -> str:
     """Which sectors count as CBAM goods."""
     coverage = run.scenario.policy.coverage
-    parts = [f"{sector_name(sector)} ({percent(coverage[sector])} of output)" for sector in run.covered]
+    parts = [f"{sector_name(sector)} ({number(100 * coverage[sector])}\u00a0% of output)" for sector in run.covered]
     return f"CBAM goods: {listed(parts)}; the whole sector is counted." if parts else "No sector has CBAM goods."
 
 
@@ -55,7 +55,7 @@ def _leakage(run: Run) -> Chart | LeftOut:
     hidden = quarters - int((data.series == TOTAL).sum())
     left_out = (
         f" {hidden} of {quarters} quarters are not drawn: the fall at home is still under"
-        f" {percent(figure_data.SMALL_FALL)} of its largest, and a ratio of two small numbers says little."
+        f" {number(100 * figure_data.SMALL_FALL)}\u00a0% of its largest, and a ratio of two small numbers says little."
     )
     return Chart(
         key="leakage",
@@ -100,7 +100,8 @@ def _sectors(run: Run) -> Chart | LeftOut:
         data=data,
         title=findings.sectors_title(data),
         caption="Rise of a sector's emissions abroad as a share of its fall at home, over the run. Sectors with at "
-        f"least {percent(figure_data.SMALL_SECTOR)} of the home reduction, largest first; the others are in the table.",
+        f"least {number(100 * figure_data.SMALL_SECTOR)}\u00a0% of the home reduction, largest first; the others are "
+        "in the table.",
         x_title="Leakage rate (% of the sector's fall at home)",
         as_percent=True,
         colours={GOODS: BLUE, "Other sectors": GREY},
@@ -198,7 +199,7 @@ def _sensitivity(run: Run) -> Chart | LeftOut:
         title=findings.sensitivity_title(data),
         caption=f"Static equilibrium under the policy of {run.summary.years[1]}, for {number(len(data) / 2)} pairs of "
         "assumptions: how readily buyers change origin (scale of the trade elasticities) and how readily plants "
-        "expand (elasticity of capacity).",
+        "expand (elasticity of capacity, a line for each).",
         x_title="Scale of the trade elasticities (1 = as assumed)",
         y_title="Leakage rate at rest (%)",
         as_percent=True,

@@ -1,5 +1,7 @@
 """A chart as the JSON that plotly.js draws; nothing in it is random or dated, so that equal runs give equal bytes."""
 
+import html
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ Json = dict[str, Any]
 FONT = {"family": "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif", "size": 13}
 
 
-def plotly(chart: Chart) -> Json:
+def spec(chart: Chart) -> Json:
     """`data` and `layout` for Plotly.newPlot."""
     return {"lines": _lines, "bars": _bars, "network": _network}[chart.kind](chart)
 
@@ -26,13 +28,21 @@ def _layout(height: int) -> Json:
         "margin": {"l": 10, "r": 16, "t": 16, "b": 10},
         "dragmode": False,
         "hoverlabel": {"font": FONT},
-        "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.0, "yanchor": "bottom", "yref": "container"},
+        "legend": {
+            "orientation": "h",
+            "x": 0,
+            "xanchor": "left",
+            "xref": "container",
+            "y": 1.0,
+            "yanchor": "top",
+            "yref": "container",
+        },
     }
 
 
 def _axis(title: str, **more: Any) -> Json:
     line = {"gridcolor": GRID, "zerolinecolor": "#8793a0", "zerolinewidth": 1.2, "automargin": True, "fixedrange": True}
-    return {"title": {"text": title, "standoff": 8}, **line, **more}
+    return {"title": {"text": title, "standoff": 8, "font": {"size": 13}}, **line, **more}
 
 
 def _lines(chart: Chart) -> Json:
@@ -48,14 +58,16 @@ def _lines(chart: Chart) -> Json:
         end = "" if at == 0 else str(at + 1)
         top = 1 - at * (height + gap)
         last = at == len(panels) - 1
-        layout[f"yaxis{end}"] = _axis(chart.y_title, domain=[max(top - height, 0), top], anchor=f"x{end}", **ticks)
+        layout[f"yaxis{end}"] = _axis(
+            chart.y_title, domain=[max(top - height, 0), top], anchor=f"x{end}", rangemode="tozero", **ticks
+        )
         spacing = {"dtick": 1 if _years(chart) <= 6 else 2, "tickformat": "d"} if chart.whole_years else {}
         layout[f"xaxis{end}"] = _axis(chart.x_title if last else "", anchor=f"y{end}", **spacing)
         if panel:
-            heading = {"text": f"<b>{panel}</b>", "xref": "paper", "yref": "paper", "x": 0, "y": top}
+            heading = {"text": f"<b>{_text(panel)}</b>", "xref": "paper", "yref": "paper", "x": 0, "y": top}
             annotations.append(heading | {"xanchor": "left", "yanchor": "bottom", "showarrow": False})
         for series in chart.series:
-            traces += _line(chart, panel, series, end, at == 0)
+            traces += _line(chart, panel, series, end)
     layout["annotations"] = annotations
     layout["hovermode"] = "closest"
     layout["margin"]["t"] = 64
@@ -66,7 +78,7 @@ def _years(chart: Chart) -> int:
     return int(chart.data["x"].max() - chart.data["x"].min())
 
 
-def _line(chart: Chart, panel: str, series: str, end: str, first: bool) -> list[Json]:
+def _line(chart: Chart, panel: str, series: str, end: str) -> list[Json]:
     rows = chart.data[(chart.data.panel == panel) & (chart.data.series == series)]
     colour = chart.colour(series)
     x, y = rows.x.tolist(), rows.y.tolist()
@@ -84,11 +96,11 @@ def _line(chart: Chart, panel: str, series: str, end: str, first: bool) -> list[
         }
         traces.append(common | around | look | {"name": series, "showlegend": False})
     show = percent if chart.as_percent else number_of
-    said = [f"{series}<br>{when}: {show(value)}" for when, value in zip(rows.when, y, strict=True)]
+    said = [f"{_text(series)}<br>{when}: {show(value)}" for when, value in zip(rows.when, y, strict=True)]
     mode = "lines" if chart.whole_years else "lines+markers"
     dash = ("solid", "dash", "dot", "dashdot")[chart.series.index(series) % 4]
-    line = {"x": x, "y": y, "name": series, "mode": mode, "line": {"color": colour, "width": 2.5, "dash": dash}}
-    return [*traces, common | line | {"hovertext": said, "hoverinfo": "text", "showlegend": first}]
+    line = {"x": x, "y": y, "name": _text(series), "mode": mode, "line": {"color": colour, "width": 2.5, "dash": dash}}
+    return [*traces, common | line | {"hovertext": said, "hoverinfo": "text", "showlegend": not end}]
 
 
 def _faint(colour: str) -> str:
@@ -102,36 +114,47 @@ def number_of(value: float) -> str:
 
 
 def _bars(chart: Chart) -> Json:
-    show = percent if chart.as_percent else number_of
     data = chart.data
     grouped = len(chart.labels) < len(data)
-    traces = []
-    for series in chart.series:
-        rows = data[data.series == series]
-        said = [show(value) for value in rows.value]
-        traces.append(
-            {
-                "type": "bar", "orientation": "h", "name": series, "x": rows.value.tolist(), "y": rows.label.tolist(),
-                "marker": {"color": chart.colour(series)}, "text": said, "textposition": "outside",
-                "cliponaxis": False, "hoverinfo": "y+name+text", "hovertext": said,
-                "textfont": {"size": 11 if grouped else 13},
-            }
-        )  # fmt: skip
-    layout = _layout(90 + (44 if grouped else 34) * len(chart.labels) + 40)
+    layout = _layout(130 + (44 if grouped else 34) * len(chart.labels))
     low, high = min(float(data.value.min()), 0.0), max(float(data.value.max()), 0.0)
-    room = 0.22 * (high - low or 1.0)
+    room = 0.36 * (high - low or 1.0)
     span = [low - (room if low < 0 else 0), high + (room if high > 0 else 0)]
     ticks = {"tickformat": ",.1~%"} if chart.as_percent else {"tickformat": ",~r"}
-    layout["xaxis"] = _axis(chart.x_title, range=span, nticks=6, **ticks)
-    layout["yaxis"] = _axis("", categoryorder="array", categoryarray=chart.labels[::-1], ticksuffix="  ")
+    layout["xaxis"] = _axis("", range=span, nticks=4, tickangle=0, **ticks)
+    layout["yaxis"] = _axis("", categoryorder="array", categoryarray=[_label(n) for n in chart.labels[::-1]])
+    layout["yaxis"] |= {"ticklabelstandoff": 6, "showgrid": False}
     layout["barmode"] = "group" if grouped else "overlay"
     layout["bargap"] = 0.25
     layout["showlegend"] = len(chart.series) > 1
-    layout["margin"]["t"] = 40 if len(chart.series) > 1 else 16
+    layout["margin"] |= {"t": 40 if len(chart.series) > 1 else 16, "b": 66}
+    place = {"xref": "paper", "x": 1, "xanchor": "right", "yref": "paper", "y": 0, "yanchor": "top", "yshift": -26}
+    title = {"text": "<br>".join(textwrap.wrap(chart.x_title, 42)), "align": "right", "showarrow": False}
+    layout["annotations"] = [title | place]  # an axis title would be cut on a phone: it is centred on the bars
+    traces = [_bar(chart, series, 11 if grouped else 13) for series in chart.series]
     if grouped:
         traces.reverse()
         layout["legend"]["traceorder"] = "reversed"
     return {"data": traces, "layout": layout}
+
+
+def _bar(chart: Chart, series: str, size: int) -> Json:
+    rows = chart.data[chart.data.series == series]
+    show = percent if chart.as_percent else number_of
+    said = [show(value) for value in rows.value]
+    where = {"x": rows.value.tolist(), "y": [_label(name) for name in rows.label], "orientation": "h"}
+    text = {"text": said, "textposition": "outside", "cliponaxis": False, "textfont": {"size": size}}
+    look = {"type": "bar", "name": _text(series), "marker": {"color": chart.colour(series)}, "hoverinfo": "y+name+text"}
+    return look | where | text
+
+
+def _text(words: str) -> str:
+    """Text as plotly takes it, which reads tags."""
+    return html.escape(words, quote=False)
+
+
+def _label(name: str) -> str:
+    return "<br>".join(_text(part) for part in textwrap.wrap(name, 15, break_long_words=False))
 
 
 def _network(chart: Chart) -> Json:
@@ -143,7 +166,7 @@ def _network(chart: Chart) -> Json:
     for edge in edges.itertuples():
         start, stop = places["source"][str(edge.source)], places["target"][str(edge.target)]
         change = float(str(edge.change_mt))
-        said = f"{edge.source} → {edge.target}<br>{megatonnes(change, signed=True)} CO2 a year"
+        said = f"{_text(str(edge.source))} → {_text(str(edge.target))}<br>{megatonnes(change, signed=True)} CO2 a year"
         look = {"color": RISE if change > 0 else FALL, "width": round(edge_width(change, largest), 3)}
         traces.append(
             {
@@ -157,8 +180,8 @@ def _network(chart: Chart) -> Json:
         traces.append(
             {
                 "type": "scatter", "mode": "markers+text", "x": [x] * len(names), "y": list(places[side].values()),
-                "text": names, "textposition": position, "textfont": {"size": 12}, "showlegend": False,
-                "marker": {"size": 9, "color": INK}, "hoverinfo": "skip", "cliponaxis": False,
+                "text": [_text(name) for name in names], "textposition": position, "textfont": {"size": 12},
+                "marker": {"size": 9, "color": INK}, "hoverinfo": "skip", "cliponaxis": False, "showlegend": False,
             }
         )  # fmt: skip
     layout = _layout(60 + 27 * max(len(names) for names in places.values()))

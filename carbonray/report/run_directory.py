@@ -11,12 +11,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import yaml
 from pydantic import ValidationError
 
 from carbonray.config import Scenario, ScenarioError
+from carbonray.data.arrow import arrow, parquet
 from carbonray.data.scenarios import parse
 from carbonray.report.summary_model import Summary
 
@@ -121,12 +120,12 @@ def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     """
     _require(path)
     try:
-        schema = pq.read_schema(path)
+        schema = parquet.read_schema(path)
         absent = [column for column in columns if column not in schema.names]
         if absent:
             raise ReportError(f"{path}: column {absent[0]} is missing")
-        frame: pd.DataFrame = pq.read_table(path, columns=list(columns)).to_pandas()
-    except (pa.ArrowException, OSError) as error:
+        frame: pd.DataFrame = parquet.read_table(path, columns=list(columns)).to_pandas()
+    except (arrow.ArrowException, OSError) as error:
         raise ReportError(f"{path}: is not a Parquet file ({str(error).splitlines()[0]})") from None
     if frame.empty:
         raise ReportError(f"{path}: has no rows")
@@ -153,8 +152,8 @@ def _checked(path: Path, values: "pd.Series[Any]") -> "pd.Series[Any]":
 def describe_table(path: Path) -> TableFile:
     """Name, rows and columns of a Parquet file, with the units in its metadata."""
     try:
-        file = pq.ParquetFile(path)
-    except (pa.ArrowException, OSError) as error:
+        file = parquet.ParquetFile(path)
+    except (arrow.ArrowException, OSError) as error:
         raise ReportError(f"{path}: is not a Parquet file ({str(error).splitlines()[0]})") from None
     columns = tuple((f.name, (f.metadata or {}).get(b"unit", b"").decode()) for f in file.schema_arrow)
     return TableFile(name=path.name, rows=int(file.metadata.num_rows), columns=columns)

@@ -2,6 +2,7 @@
 
 import io
 import textwrap
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -77,7 +78,11 @@ def _lines(chart: Chart) -> Figure:
 
 
 def _formatter(chart: Chart) -> FuncFormatter | PercentFormatter:
-    return PercentFormatter(1.0) if chart.as_percent else FuncFormatter(lambda value, _: number(value, _places(value)))
+    return (
+        PercentFormatter(1.0, decimals=1)
+        if chart.as_percent
+        else FuncFormatter(lambda value, _: number(value, _places(value)))
+    )
 
 
 def _places(value: float) -> int:
@@ -99,8 +104,9 @@ def _bars(chart: Chart) -> Figure:
         ax.barh(places, values, height=thick, color=chart.colour(name), label=_plain(name))
         for place, value in zip(places, values, strict=True):
             side = -1 if value < 0 else 1
-            ends = {"ha": "right" if value < 0 else "left", "va": "center"}
-            ax.text(value + side * 0.01 * span, place, show(value), fontsize=7.5 if grouped else 8.5, color=INK, **ends)
+            align: Literal["left", "right"] = "right" if value < 0 else "left"
+            size = 7.5 if grouped else 8.5
+            ax.text(value + side * 0.01 * span, place, show(value), fontsize=size, color=INK, ha=align, va="center")
     ax.set_yticks(range(len(labels)), [_plain(label) for label in labels])
     ax.invert_yaxis()
     ax.axvline(0, color="#8793a0", lw=1)

@@ -1,4 +1,7 @@
-"""Numbers and codes as a reader meets them: `1.4 %`, `12,624 Mt`, `metals`. U+2212 is minus, U+00A0 joins number and unit."""
+"""Numbers and codes as a reader meets them: `1.4 %`, `12,624 Mt`, `metals`.
+
+U+2212 is the minus; U+00A0 joins number and unit.
+"""
 
 from collections.abc import Sequence
 
@@ -8,8 +11,9 @@ REGIONS = {
     "CAU": "Canada and Australia", "ROW": "the rest of the world",
 }  # fmt: skip
 SECTORS = {
-    "AGR": "farming and forestry", "MIN": "mining", "REF": "refining", "CHE": "chemicals", "NMM": "minerals (cement, glass)",
-    "MET": "metals", "ELE": "electricity and gas", "CON": "construction", "EQP": "machinery and vehicles",
+    "AGR": "farming and forestry", "MIN": "mining", "REF": "refining", "CHE": "chemicals",
+    "NMM": "minerals (cement, glass)", "MET": "metals", "ELE": "electricity and gas", "CON": "construction",
+    "EQP": "machinery and vehicles",
     "OMF": "other manufacturing", "TRA": "transport", "SRV": "services",
 }  # fmt: skip
 """Short names of the codes of the built-in table; a code without a name stands for itself."""

@@ -64,8 +64,12 @@ class Result:
         covered = [sector for sector, share in scenario.policy.coverage.items() if share > 0]
         return tables.network(self.pair.economy, scenario.home, covered)
 
-    def write(self, out: Path) -> Path:
+    def write(self, out: Path, finish: Callable[[Path], object] = lambda folder: None) -> Path:
         """Write the run directory; nothing is left behind if it fails.
+
+        Args:
+            out: a folder that does not exist.
+            finish: called with the written folder before it gets its name; the report is drawn here.
 
         Raises:
             OutputError: if the folder exists or cannot be written.
@@ -75,6 +79,7 @@ class Result:
             outputs.write_json(self.summary, draft / "summary.json")
             for name in ("steps", "cells", "flows", "firms", "hotspots", "network"):
                 outputs.write_table(getattr(self, name), draft / f"{name}.parquet")
+            finish(draft)
         return out
 
 

@@ -36,14 +36,20 @@ def needs(firms: Firms, cleared: Cleared) -> tuple[Tensor, Tensor]:
 def purchases(params: FirmParams, firms: Firms, need: Tensor, scale: Tensor) -> Tensor:
     """[B, S, n] composite bought: use, and the part of the gap to the stock target that is closed this quarter."""
     adjustment = params.stock_adjustment
-    return need * (scale * (1 + adjustment * params.stock_target)).unsqueeze(1) - adjustment * firms.stock
+    wanted = need * (scale * (1 + adjustment * params.stock_target)).unsqueeze(1)
+    return wanted.sub_(firms.stock, alpha=adjustment)
 
 
 def order(params: FirmParams, firms: Firms, cleared: Cleared, slots: Slots) -> Letters:
-    """What each customer orders from each supplier it names: volume, million USD a quarter at base prices."""
-    need, scale = needs(firms, cleared)
-    bought = torch.gather(purchases(params, firms, need, scale), 1, _good_of(firms, slots))
-    return Letters(values=bought * by_cell(cleared.slot_order, firms.shard.cell), to_supplier=True)
+    """What each customer orders from each supplier it names: volume, million USD a quarter at base prices.
+
+    The named flow's share of `purchases` of its good.
+    """
+    cell, adjustment = firms.shard.cell, params.stock_adjustment
+    scale = firms.scale * firms.output * (1 + adjustment * params.stock_target)
+    stock = torch.gather(firms.stock, 1, _good_of(firms, slots)).mul_(by_cell(cleared.slot_order, cell))
+    wanted = by_cell(cleared.slot_weight, cell).mul_(scale.unsqueeze(1))
+    return Letters(values=wanted.sub_(stock, alpha=adjustment), to_supplier=True)
 
 
 def _good_of(firms: Firms, slots: Slots) -> Tensor:
@@ -79,12 +85,9 @@ def delivered_share(firms: Firms, cleared: Cleared, mail: Mail, slots: Slots, sp
     cell = firms.shard.cell
     share = by_cell(cleared.input_fill, cell)
     if "accepted" in mail:
-        pool = torch.gather(
-            cleared.fill.unsqueeze(1).expand(-1, len(slots.product), -1),
-            2,
-            slots.product.expand(cleared.fill.shape[0], -1, -1),
-        )
-        pool = by_cell(pool, cell)
-        gain = (1 - pool) * mail["accepted"] - (1 - spot_share * pool) * mail["failed"]
-        share = share.scatter_add(1, _good_of(firms, slots), gain * by_cell(cleared.slot_value, cell))
-    return share.clamp(0.0, 1.0)
+        products = slots.product.expand(len(cleared.fill), -1, -1)
+        pool = torch.gather(cleared.fill.unsqueeze(1).expand(-1, products.shape[1], -1), 2, products)
+        gain = by_cell((1 - pool) * cleared.slot_value, cell).mul_(mail["accepted"])
+        loss = by_cell((1 - spot_share * pool) * cleared.slot_value, cell).mul_(mail["failed"])
+        share.scatter_add_(1, _good_of(firms, slots), gain.sub_(loss))
+    return share.clamp_(0.0, 1.0)

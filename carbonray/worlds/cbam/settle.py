@@ -115,9 +115,9 @@ def _stocks(
         gained = need * (scale * (adjustment * params.stock_target)).unsqueeze(1)
         stock = gained.add_(firms.stock, alpha=1 - adjustment)
     else:
-        arrived = deliveries.purchases(params, firms, need, scale) * delivered
+        arrived = deliveries.purchases(params, firms, need, scale).mul_(delivered)
         use = need * (scale * (1 - firms.struck)).unsqueeze(1)
-        stock = (firms.stock + arrived - use).clamp(min=0.0)
+        stock = arrived.add_(firms.stock).sub_(use).clamp_(min=0.0)
     return stock, torch.div(stock, need, out=need).amin(1)
 
 
