@@ -23,6 +23,9 @@ bench = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True,
 app.add_typer(data, name="data")
 app.add_typer(bench, name="bench")
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C; whole years that were simulated are written all the same."""
+
 Target = Annotated[str, typer.Argument(help="SCENARIO, WORLD/SCENARIO or a YAML file.")]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override any key, e.g. policy.price.2035=200.")
@@ -39,7 +42,7 @@ def main() -> None:
         _refuse(error)
     except KeyboardInterrupt:
         print("carbonray: interrupted", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     except Exception as error:
         if not _is_users(error):
             raise
@@ -115,6 +118,8 @@ def simulate(
         tell("writing", 1, 1)
     _print_summary(result.summary)
     print(f"report: {folder / 'report.html'}")
+    if result.summary["interrupted"]:
+        raise typer.Exit(INTERRUPTED)
 
 
 def _print_summary(summary: dict[str, Any]) -> None:

@@ -140,6 +140,8 @@ def _checked(path: Path, values: "pd.Series[Any]") -> "pd.Series[Any]":
         if values.isna().any():
             raise ReportError(f"{path}: column {column} row {int(values.isna().argmax())} is empty; a code is needed")
         return values.astype(str)
+    if column in MAY_BE_NULL and values.isna().all():
+        return values.astype(float)
     if not pd.api.types.is_numeric_dtype(values):
         raise ReportError(f"{path}: column {column} is not numeric")
     numbers = values.to_numpy(dtype=float, na_value=np.nan)

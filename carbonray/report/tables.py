@@ -1,7 +1,7 @@
 """The tables of the page, as text ready to print."""
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -203,22 +203,18 @@ def command(scenario: Scenario) -> str | None:
         built_in = load(f"{scenario.world}/{scenario.name}")
     except ScenarioError:
         return None
-    wanted, given = _flat(scenario.model_dump(mode="json")), _flat(built_in.model_dump(mode="json"))
-    if set(given) - set(wanted):
-        return None
     parts = ["carbonray", "simulate", f"{scenario.world}/{scenario.name}"]
-    for key, value in wanted.items():
-        if key not in given or given[key] != value:
-            text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10_000)
-            parts += ["--set", f"{key}={text.removesuffix('...' + chr(10)).strip()}"]
+    for key, value in _changed(scenario.model_dump(mode="json"), built_in.model_dump(mode="json")):
+        text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10_000)
+        parts += ["--set", f"{key}={text.removesuffix('...' + chr(10)).strip()}"]
     return shlex.join(parts)
 
 
-def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, item in value.items():
-        if isinstance(item, Mapping) and item:
-            found |= _flat(item, f"{prefix}{key}.")
-        else:
-            found[f"{prefix}{key}"] = item
-    return found
+def _changed(wanted: Mapping[str, Any], given: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted keys to set, with their values; a mapping that lost a key is set as a whole."""
+    for key, value in wanted.items():
+        before = given.get(key)
+        if isinstance(value, Mapping) and isinstance(before, Mapping) and set(before) <= set(value):
+            yield from _changed(value, before, f"{prefix}{key}.")
+        elif key not in given or value != before:
+            yield f"{prefix}{key}", value

@@ -78,6 +78,8 @@ def whole_folder(out: Path) -> Iterator[Path]:
         draft.rename(out)
     except OSError as error:
         raise OutputError(f"{out}: cannot be written ({error.strerror or error})") from None
+    except ValueError as error:  # a refusal that names a file of the draft
+        raise type(error)(str(error).replace(str(draft), str(out))) from None
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 

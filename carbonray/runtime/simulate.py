@@ -8,11 +8,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import networkx as nx
 import pandas as pd
 
 from carbonray.config import Scenario, ScenarioError
 from carbonray.data.scenarios import load
-from carbonray.data.worlds import economy_of
+from carbonray.data.worlds import cell_of_firm, economy_of
 from carbonray.runtime import outputs, robustness, tables
 from carbonray.runtime.equilibrium import static_leakage
 from carbonray.runtime.pair import Pair, run
@@ -63,6 +64,27 @@ class Result:
         scenario = self.pair.scenario
         covered = [sector for sector, share in scenario.policy.coverage.items() if share > 0]
         return tables.network(self.pair.economy, scenario.home, covered)
+
+    @cached_property
+    def cell_graph(self) -> "nx.DiGraph[str]":
+        """The supply graph of the base year, supplier -> customer, weights in million USD a year."""
+        from carbonray.network.graph import cell_graph
+
+        return cell_graph(self.pair.economy)
+
+    def firm_graph(self) -> "nx.DiGraph[int]":
+        """Named suppliers of every firm, supplier -> customer.
+
+        Raises:
+            ValueError: above 50,000 firms; `pair.graph` has the edge arrays of any size.
+        """
+        from carbonray.network.edges import SupplyEdges
+        from carbonray.network.graph import firm_graph
+
+        pair = self.pair
+        edges = SupplyEdges(product=pair.graph.product.numpy().T, supplier=pair.graph.supplier.numpy())
+        size = pair.world.firms.size.cpu().numpy() * QUARTERS
+        return firm_graph(pair.economy, cell_of_firm(pair.economy, pair.scenario), size, edges)
 
     def write(self, out: Path, finish: Callable[[Path], object] = lambda folder: None) -> Path:
         """Write the run directory; nothing is left behind if it fails.

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -150,3 +151,9 @@ def write_run(tmp_path: Path) -> WriteRun:
 @pytest.fixture
 def run_dir(write_run: WriteRun) -> Path:
     return write_run()
+
+
+@pytest.fixture
+def made() -> SimpleNamespace:
+    """The functions that make the tables and the summary of a run."""
+    return SimpleNamespace(steps=steps, cells=cells, flows=flows, hotspots=hotspots, summary=summary)
