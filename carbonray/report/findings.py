@@ -35,6 +35,8 @@ def emissions_title(lines: pd.DataFrame, home: str) -> str:
     """The cumulative change at home and abroad."""
     ends = lines[lines.series == TOTAL].groupby("panel")["y"].last()
     here, abroad = float(ends["At home"]), float(ends["Abroad"])
+    if here == 0 and abroad == 0:
+        return "Emissions are those of the reference, at home and abroad"
     return (
         f"{home[:1].upper()}{home[1:]} emits {megatonnes(abs(here))} CO2 {'less' if here <= 0 else 'more'}, "
         f"other regions {megatonnes(abs(abroad))} {'more' if abroad >= 0 else 'less'}"
@@ -55,6 +57,8 @@ def sectors_title(bars: pd.DataFrame) -> str:
 def partners_title(bars: pd.DataFrame) -> str:
     """Where emissions rise and fall most."""
     top, low = bars.iloc[0], bars.iloc[-1]
+    if not bars["value"].any():
+        return "Emissions of no partner region change"
     if top["value"] <= 0:
         return "Emissions fall in every partner region"
     title = f"Emissions rise most in {in_sentence(top['label'])}, {megatonnes(top['value'], signed=True)}"
@@ -109,7 +113,8 @@ def hotspots_title(edges: pd.DataFrame) -> str:
     top = edges.iloc[int(edges.change_mt.abs().argmax())]
     rises = int((edges.change_mt > 0).sum())
     change = megatonnes(top["change_mt"], signed=True)
-    most = f"Most changes from {_node(str(top['source']))} to {_node(str(top['target']))}, {change} a year"
+    way = "rises" if top["change_mt"] > 0 else "falls"
+    most = f"CO2 {way} most from {_node(str(top['source']))} to {_node(str(top['target']))}, {change} a year"
     return f"{most}; {rises} of {len(edges)} edges drawn carry more CO2"
 
 

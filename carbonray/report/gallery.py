@@ -156,7 +156,10 @@ def _output(run: Run) -> Chart | LeftOut:
     )
 
 
-def _hotspots(run: Run) -> Chart:
+def _hotspots(run: Run) -> Chart | LeftOut:
+    if run.hotspots.empty:
+        reason = "no edge of the supply graph changes against the reference"
+        return LeftOut(key="hotspots", title="Supply chain", reason=reason)
     data = figure_data.hotspot_edges(run.hotspots, run.home)
     inside, outside = int((~data.outside).sum()), int(data.outside.sum())
     return Chart(

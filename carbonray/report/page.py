@@ -103,9 +103,9 @@ def cards(run: Run) -> list[Card]:
     summary, first, last = run.summary, *run.summary.years
     span = f"{first}–{last}"
 
-    def under(key: str, form: str = "percent") -> str:
+    def under(key: str) -> str:
         bounds = summary.interval(key)
-        return f"95 % interval {spread(bounds, form)}" if bounds else span
+        return f"95 % interval {spread(bounds)}" if bounds else span
 
     found = [
         Card(label="Leakage, all sectors", value=percent(summary.leakage_rate), detail=under("leakage_rate")),

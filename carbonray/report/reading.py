@@ -50,9 +50,8 @@ def _what_happens(run: Run) -> list[str]:
     first, last = summary.years
     here, abroad = summary.home_reduction_mt, summary.foreign_increase_mt
     said = [
-        f"From {first} to {last} {home} emits {megatonnes(abs(here))} CO2 {'less' if here >= 0 else 'more'} than in "
-        f"the same world without its policy; all other regions together emit {megatonnes(abs(abroad))} "
-        f"{'more' if abroad >= 0 else 'less'}."
+        f"From {first} to {last} {home} emits {_compared(-here)} in the same world without its policy; all other "
+        f"regions together emit {_more(abroad)}."
     ]
     if summary.leakage_rate is None:
         said.append(f"There is no leakage rate: {undefined_reason(summary)}.")
@@ -68,6 +67,14 @@ def _what_happens(run: Run) -> list[str]:
             "rate low, so read the rate of the CBAM goods beside it."
         )
     return said
+
+
+def _compared(change: float) -> str:
+    return "as much CO2 as" if change == 0 else f"{megatonnes(abs(change))} CO2 {'more' if change > 0 else 'less'} than"
+
+
+def _more(change: float) -> str:
+    return "as much as there" if change == 0 else f"{megatonnes(abs(change))} {'more' if change > 0 else 'less'}"
 
 
 def _goods_sentence(summary: Summary) -> str:
@@ -125,6 +132,8 @@ def _costs(run: Run) -> list[str]:
         )
     if summary.abatement_cost_musd is not None:
         said.append(f"Producing with less carbon costs them {billions(summary.abatement_cost_musd)}.")
+    if summary.supply_shortfall_share:
+        said.append(f"Disruptions of supply take {percent(summary.supply_shortfall_share)} of output.")
     if money.border_charge:
         said.append(f"The border charge collects {billions(money.border_charge)} from imports.")
     return said

@@ -40,6 +40,8 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 TEXT = ("run", "region", "sector", "from_region", "from_sector", "to_region", "to_sector")
 MAY_BE_NULL = ("leakage_rate", "leakage_rate_cbam_goods")
 """Null where emissions at home do not fall."""
+MAY_BE_EMPTY = ("hotspots",)
+"""Empty where no edge changes."""
 RUNS = {"policy", "reference"}
 
 
@@ -127,9 +129,9 @@ def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
         frame: pd.DataFrame = parquet.read_table(path, columns=list(columns)).to_pandas()
     except (arrow.ArrowException, OSError) as error:
         raise ReportError(f"{path}: is not a Parquet file ({str(error).splitlines()[0]})") from None
-    if frame.empty:
+    if frame.empty and path.stem not in MAY_BE_EMPTY:
         raise ReportError(f"{path}: has no rows")
-    for column in columns:
+    for column in columns if len(frame) else ():
         frame[column] = _checked(path, frame[column])
     return frame
 

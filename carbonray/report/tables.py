@@ -173,13 +173,17 @@ def assumptions(scenario: Scenario) -> list[Table]:
         value = getattr(scenario, name)
         if isinstance(value, BaseModel) and name != "abatement_other":
             rows = tuple(
-                (f"{name}.{key}", shown(getattr(value, key)), inner.description or "")
+                (f"{name}.{key}", shown(getattr(value, key)), _meaning(inner.description))
                 for key, inner in type(value).model_fields.items()
             )
             groups.append(Table(caption=info.description or name, columns=("Key", "Value", "Meaning"), rows=rows))
         else:
-            top.append((name, shown(value), info.description or ""))
+            top.append((name, shown(value), _meaning(info.description)))
     return [Table(caption="Scenario", columns=("Key", "Value", "Meaning"), rows=tuple(top)), *groups]
+
+
+def _meaning(description: str | None) -> str:
+    return (description or "").replace("`", "")
 
 
 def shown(value: object) -> str:

@@ -76,12 +76,9 @@ def number(value: float, decimals: int = 0, *, signed: bool = False) -> str:
     return sign + text
 
 
-def spread(bounds: tuple[float, float] | None, form: str = "percent") -> str:
-    """An interval, `1.2 to 1.6 %`."""
-    if bounds is None:
-        return ""
-    low, high = (percent(b) if form == "percent" else megatonnes(b) for b in bounds)
-    return f"{low} to {high}"
+def spread(bounds: tuple[float, float] | None) -> str:
+    """An interval of a fraction, one decimal finer than the fraction itself: `1.35 to 1.50 %`."""
+    return "" if bounds is None else f"{number(100 * bounds[0], 2)} to {number(100 * bounds[1], 2)}\u00a0%"
 
 
 def listed(names: Sequence[str]) -> str:

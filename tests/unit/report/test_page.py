@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import plotly.graph_objects
 import pytest
 
+from carbonray.data.scenarios import load
 from carbonray.report import Chart, figures, page, read_run, write_report
 from carbonray.report.interactive import spec
 from carbonray.report.stills import png
@@ -128,12 +130,26 @@ def test_optional_parts_are_left_out_with_a_reason(write_run: Any, made: SimpleN
 
 
 @pytest.mark.usefixtures("unpictured")
+def test_run_that_changes_nothing_says_so(write_run: Any, made: SimpleNamespace) -> None:
+    rates = dict.fromkeys(("leakage_rate", "leakage_rate_cbam_goods"))
+    zero = {"home_reduction_mt": 0.0, "foreign_increase_mt": 0.0, "foreign_increase_by_partner_mt": {"FOR": 0.0}}
+    steps = made.steps(falls=False)
+    steps[[name for name in steps if name.endswith("_mt")]] = 0.0
+    folder = write_run(summary_changes=rates | zero, steps=steps, hotspots=made.hotspots().iloc[:0])
+    text = Page(write_report(folder)).text
+    assert "HOM emits as much CO2 as in the same world without its policy" in text
+    assert "Emissions are those of the reference" in text
+    assert "Emissions of no partner region change" in text
+    assert "Supply chain is left out: no edge" in text
+
+
+@pytest.mark.usefixtures("unpictured")
 def test_interval_stands_under_the_headline_number(write_run: Any, made: SimpleNamespace) -> None:
     folder = write_run(
         summary_changes={"replicas": 2, "intervals": {"leakage_rate": [0.08, 0.12]}}, steps=made.steps(replicas=2)
     )
     text = Page(write_report(folder)).text
-    assert "95 % interval 8.0 % to 12.0 %" in text
+    assert "95 % interval 8.00 to 12.00 %" in text
     assert "Bands are 95 % intervals" in text
 
 
@@ -197,5 +213,9 @@ def test_pictures_are_png_and_take_dollar_signs(write_run: Any) -> None:
     ],
 )
 def test_command_runs_the_scenario_again(write_run: Any, changes: dict[str, Any], wanted: str | None) -> None:
-    found = command(read_run(write_run(scenario_changes=changes)).scenario)
+    scenario = read_run(write_run(scenario_changes=changes)).scenario
+    found = command(scenario)
     assert found is None if wanted is None else found is not None and wanted in found
+    if found is not None:
+        settings = [word for word in shlex.split(found)[3:] if word != "--set"]
+        assert load(scenario.name, settings) == scenario
