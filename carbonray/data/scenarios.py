@@ -18,7 +18,7 @@ def names(world: str = "cbam") -> list[str]:
 
 
 def load(target: str, settings: Sequence[str] = (), **changes: Any) -> Scenario:
-    """Read a scenario: `SCENARIO`, `WORLD/SCENARIO` or the path of a YAML file.
+    """Read a scenario: `SCENARIO`, `WORLD/SCENARIO` or the path of a YAML file, a run's config.yaml included.
 
     Args:
         target: what to read.
@@ -37,6 +37,8 @@ def load(target: str, settings: Sequence[str] = (), **changes: Any) -> Scenario:
         raise ScenarioError(f"{path.name}: {where}is not valid YAML ({getattr(error, 'problem', error)})") from None
     if not isinstance(raw, dict):
         raise ScenarioError(f"{path.name}: a scenario is a mapping of keys to values")
+    if isinstance(raw.get("scenario"), dict):  # config.yaml of a run
+        raw = raw["scenario"]
     raw = _underscored(raw)
     raw.setdefault("name", path.stem)
     economy = raw.get("economy")

@@ -11,6 +11,7 @@ import numpy as np
 
 from carbonray.kpi.history import Array, History, yearly
 from carbonray.kpi.leakage import UNDEFINED, Mask, channels, interval, leakage
+from carbonray.units import QUARTERS
 
 MONEY = ("carbon_cost", "allocation", "border_charge", "abatement_cost")
 
@@ -125,15 +126,18 @@ def trade(policy: History, reference: History, *, sectors: Sequence[str], home: 
 
 
 def split(policy: History, reference: History, home_cell: Mask, n_sectors: int) -> dict[str, float]:
-    """Channels of the foreign increase in the final year."""
+    """Channels of the foreign increase in the final year; relocated capacity counts at full use."""
     intensity = [
         yearly(run.emissions)[-1].mean(0) / np.clip(yearly(run.output)[-1].mean(0), 1e-300, None)
         for run in (policy, reference)
     ]
     parts = channels(policy.purchases[-1], reference.purchases[-1], intensity[0], intensity[1], home_cell, n_sectors)
+    arrived = [run.accounts["arriving_capacity"].sum(0).mean(0) * QUARTERS for run in (policy, reference)]
+    relocated = float(((arrived[0] - arrived[1]) * intensity[0])[~home_cell].sum())
     return {
-        "production_mt": parts.production,
+        "production_mt": parts.production - relocated,
         "sourcing_mt": parts.sourcing,
+        "relocation_mt": relocated,
         "intensity_mt": parts.intensity,
     }
 

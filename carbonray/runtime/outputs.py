@@ -34,9 +34,10 @@ class OutputError(ValueError):
     """A run directory that cannot be written; one line naming it and the rule."""
 
 
-def unit_of(column: str) -> str:
+def unit_of(column: str, period: str = "a year") -> str:
     """The unit of a column, as Arrow metadata carries it."""
-    return UNITS.get(column) or next((unit for end, unit in SUFFIXES.items() if column.endswith(end)), "")
+    unit = UNITS.get(column) or next((unit for end, unit in SUFFIXES.items() if column.endswith(end)), "")
+    return unit.replace("a year", period)
 
 
 def fresh_folder(scenario: Scenario, parent: Path = Path("runs")) -> Path:
@@ -84,10 +85,12 @@ def whole_folder(out: Path) -> Iterator[Path]:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def write_table(frame: pd.DataFrame, path: Path) -> None:
+def write_table(frame: pd.DataFrame, path: Path, period: str = "a year") -> None:
     """Write a table with the unit of each column in its metadata."""
     table = arrow.Table.from_pandas(frame, preserve_index=False)
-    named = [item.with_metadata({"unit": unit}) if (unit := unit_of(item.name)) else item for item in table.schema]
+    named = [
+        item.with_metadata({"unit": unit}) if (unit := unit_of(item.name, period)) else item for item in table.schema
+    ]
     parquet.write_table(table.cast(arrow.schema(named)), path, compression="zstd")
 
 

@@ -46,6 +46,7 @@ class Recorder:
         accounts["carbon_cost"] = cleared.carbon_price * accounts["emissions"]
         accounts["allocation"] = cleared.allocation * accounts["output"]
         accounts["value_added"] = self.world.technology.factor_share * accounts["output"]
+        accounts["arriving_capacity"] = cleared.arriving_capacity
         self._accounts.append({name: values.cpu().numpy() for name, values in accounts.items()})
         self._price.append(cleared.price.cpu().numpy())
         self._lost.append(cleared.lost.cpu().numpy())

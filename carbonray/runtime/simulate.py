@@ -99,7 +99,8 @@ class Result:
         with outputs.whole_folder(out) as draft:
             outputs.write_config(self.pair.scenario, draft / "config.yaml")
             outputs.write_json(self.summary, draft / "summary.json")
-            for name in ("steps", "cells", "flows", "firms", "hotspots", "network"):
+            outputs.write_table(self.steps, draft / "steps.parquet", "a quarter")
+            for name in ("cells", "flows", "firms", "hotspots", "network"):
                 outputs.write_table(getattr(self, name), draft / f"{name}.parquet")
             finish(draft)
         return out
@@ -185,6 +186,8 @@ def _robustness(scenario: Scenario, pair: Pair, progress: Progress) -> dict[str,
         "oracle": robustness.oracle(scenario, pair.economy),
         "sensitivity": robustness.sensitivity(scenario, pair.economy),
         "ablation": found,
+        "ablation_firms": min(scenario.firms.number, robustness.ABLATION_FIRMS),
+        "stress": robustness.stress(scenario, pair.economy).model_dump(mode="json"),
     }
     progress("testing what matters", parts + 1, parts + 1)
     return extra

@@ -137,35 +137,33 @@ def economy_in(pair: Pair, history: History, year: int = -1) -> Economy:
 
 
 def hotspots(pair: Pair) -> pd.DataFrame:
-    """Edges of the cell graph that carry most of the change in embodied carbon in the final year."""
+    """Edges of the cell graph that carry most of the change in embodied carbon in the final year.
+
+    Half of them inside the home region, half elsewhere: a plain ranking shows nothing but home.
+    """
     policy, reference = (economy_in(pair, history) for history in (pair.policy, pair.reference))
-    ranked = measures.hotspots_change(
-        leontief.flows(policy),
-        leontief.flows(reference),
-        leontief.embodied_intensity(policy),
-        leontief.embodied_intensity(reference),
-        leontief.buyers(policy),
-        HOTSPOTS,
-    )
-    embodied = [
-        pd.Series((leontief.embodied_intensity(e)[:, None] * leontief.flows(e)).ravel()) for e in (policy, reference)
-    ]
-    names, buyers = list(policy.cells), list(leontief.buyers(policy))
-    place = [names.index(s) * len(buyers) + buyers.index(b) for s, b in zip(ranked.supplier, ranked.buyer, strict=True)]
-    supplier = ranked.supplier.str.split("-", expand=True)
-    buyer = ranked.buyer.str.split("-", expand=True)
-    after, before = embodied[0][place].to_numpy(), embodied[1][place].to_numpy()
+    carbon = [leontief.embodied_intensity(state)[:, None] * leontief.flows(state) for state in (policy, reference)]
+    home = set(pair.scenario.home)
+    buyers = [name.rsplit("-", 1) for name in leontief.buyers(policy)]
+    suppliers = [name.rsplit("-", 1) for name in policy.cells]
+    inside = np.outer([region in home for region, _ in suppliers], [region in home for region, _ in buyers])
+    change = carbon[0] - carbon[1]
+    rows: list[int] = []
+    for part in (inside, ~inside):
+        ranked = np.argsort(-np.abs(np.where(part, change, 0.0)), axis=None, kind="stable")[: HOTSPOTS // 2]
+        rows += [int(place) for place in ranked if change.ravel()[place] != 0 and part.ravel()[place]]
+    supplier, buyer = np.divmod(np.array(rows, dtype=np.int64), len(buyers))
     return pd.DataFrame(
         {
-            "from_region": supplier[0],
-            "from_sector": supplier[1],
-            "to_region": buyer[0],
-            "to_sector": buyer[1],
-            "reference_mt": before,
-            "policy_mt": after,
-            "change_mt": after - before,
+            "from_region": [suppliers[i][0] for i in supplier],
+            "from_sector": [suppliers[i][1] for i in supplier],
+            "to_region": [buyers[i][0] for i in buyer],
+            "to_sector": [buyers[i][1] for i in buyer],
+            "reference_mt": carbon[1][supplier, buyer],
+            "policy_mt": carbon[0][supplier, buyer],
+            "change_mt": change[supplier, buyer],
         }
-    )
+    ).astype(dict.fromkeys(("from_region", "from_sector", "to_region", "to_sector"), "str"))
 
 
 def network(economy: Economy, home: Sequence[str], covered: Sequence[str]) -> pd.DataFrame:

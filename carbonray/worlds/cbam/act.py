@@ -187,7 +187,7 @@ def _charge(policy: PolicyParams, commons: Commons, cell: Tensor, intensity: Ten
     )
     if policy.threshold > 0:
         charge = charge * (intensity * output * by_cell(commons.crossing_share, cell) >= policy.threshold)
-    return torch.where(at_home, -charge, charge)
+    return torch.where(at_home, 0.0 - charge, charge)
 
 
 def unit_cost(market: MarketParams, factor_share: Tensor, input_cost: Tensor, utilisation: Tensor) -> Tensor:
