@@ -69,7 +69,10 @@ class TestBaseYear:
             after = quarter.after
             assert largest(after.output / world.firms.size - 1, quarter.cleared.price - 1) < TIGHT
             assert largest(after.stock / quarter.before.stock - 1, after.margin) < TIGHT
-            assert largest(quarter.accounts["emissions"] / (world.technology.output * world.technology.intensity) - 1) < TIGHT
+            assert (
+                largest(quarter.accounts["emissions"] / (world.technology.output * world.technology.intensity) - 1)
+                < TIGHT
+            )
 
     def test_with_growth_the_base_year_stays_relative_to_the_trend(
         self, small_economy: Economy, small_scenario: Callable[..., Scenario]

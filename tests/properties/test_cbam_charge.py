@@ -83,7 +83,9 @@ class TestFormula:
 
     @given(p=prices, b=intensities, phi=shares, psi=shares, k=shares)
     @untimed
-    def test_only_covered_goods_lose_free_allocation(self, p: float, b: float, phi: float, psi: float, k: float) -> None:
+    def test_only_covered_goods_lose_free_allocation(
+        self, p: float, b: float, phi: float, psi: float, k: float
+    ) -> None:
         def value(covered_share: float) -> float:
             number = {"price": p, "benchmark": b, "coverage": k, "covered_share": covered_share}
             tensors = {name: torch.tensor([x], dtype=torch.float64) for name, x in number.items()}
@@ -139,7 +141,9 @@ class TestTerms:
         policy = calibrate_policy(small_economy, small_scenario("no-cbam"))
         mean = torch.ones(1, len(small_economy.sectors), dtype=torch.float64)
         terms = carbon_terms(policy, year=0, price=policy.price[0].unsqueeze(0), home_intensity=mean)
-        gets = {cell for cell, value in zip(small_economy.cells, terms.allocation[0].tolist(), strict=True) if value > 0}
+        gets = {
+            cell for cell, value in zip(small_economy.cells, terms.allocation[0].tolist(), strict=True) if value > 0
+        }
         assert gets == {f"EU26-{sector}" for sector in ("REF", "CHE", "NMM", "MET")}
 
 

@@ -54,7 +54,9 @@ KEYS = {
 def runs(small_economy: Economy, small_scenario: Callable[..., Scenario]) -> dict[str, Pair]:
     changes = {"years": 2, "replicas": 3}
     return {
-        name: pair.run(small_scenario(name, **(changes | ({"growth": {}} if name == "test-arm" else {}))), economy=small_economy)
+        name: pair.run(
+            small_scenario(name, **(changes | ({"growth": {}} if name == "test-arm" else {}))), economy=small_economy
+        )
         for name in names()
     }
 
@@ -106,7 +108,9 @@ def test_channels_of_a_run_sum_to_the_foreign_increase_of_its_last_year(runs: di
 
 def test_sectors_and_partners_add_up_to_the_total(runs: dict[str, Pair]) -> None:
     summary = summary_of(runs["law"])
-    assert sum(summary["home_reduction_by_sector_mt"].values()) == pytest.approx(summary["home_reduction_mt"], rel=TIGHT)
+    assert sum(summary["home_reduction_by_sector_mt"].values()) == pytest.approx(
+        summary["home_reduction_mt"], rel=TIGHT
+    )
     by_partner = summary["foreign_increase_by_partner_mt"]
     assert sum(by_partner.values()) == pytest.approx(summary["foreign_increase_mt"], rel=TIGHT)
     assert "EU26" not in by_partner
@@ -136,6 +140,4 @@ def test_undelivered_share_of_a_run_by_hand(runs: dict[str, Pair]) -> None:
     made[0, :, 0] *= 0.75
     struck = replace(run, lost=lost, accounts={**run.accounts, "output": made})
     gone = run.output[0, :, 0] * 0.25
-    np.testing.assert_allclose(
-        stability(struck)["supply_shortfall_share"], gone / run.output.sum((0, 2)), rtol=TIGHT
-    )
+    np.testing.assert_allclose(stability(struck)["supply_shortfall_share"], gone / run.output.sum((0, 2)), rtol=TIGHT)

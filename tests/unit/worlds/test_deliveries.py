@@ -20,6 +20,7 @@ from carbonray.worlds.cbam import CbamWorld, Economy
 from carbonray.worlds.cbam.commons import Cleared
 from carbonray.worlds.cbam.deliveries import delivered_share, pool_fill
 from carbonray.worlds.cbam.firms import Firms, by_cell
+from carbonray.worlds.cbam.settle import _stocks
 from carbonray.worlds.world import Mail, Pool, Shocks
 
 TIGHT = 1e-9
@@ -106,7 +107,9 @@ class TestPool:
         orders = named * supply
         orders_lost = targeted * severity * orders
         lost = orders_lost + severity * (supply - orders)
-        fill = pool_fill(*(torch.tensor([[x]], dtype=torch.float64) for x in (supply, lost, orders, orders_lost)), spot).item()
+        fill = pool_fill(
+            *(torch.tensor([[x]], dtype=torch.float64) for x in (supply, lost, orders, orders_lost)), spot
+        ).item()
         assert 0.0 <= fill <= 1.0
         delivered = (orders - orders_lost) + fill * (supply - orders + spot * orders_lost)
         assert delivered <= supply - lost + TIGHT * supply
@@ -144,9 +147,7 @@ class TestEvents:
         assert hit.tolist() == [first, first + 1]
 
     @pytest.mark.parametrize("slots", [0, 8])
-    def test_an_event_leads_to_a_shortfall_that_travels(
-        self, struck: Fit, small_economy: Economy, slots: int
-    ) -> None:
+    def test_an_event_leads_to_a_shortfall_that_travels(self, struck: Fit, small_economy: Economy, slots: int) -> None:
         run = pair.run(struck(event(severity=0.9), **{"firms.slots": slots}), economy=small_economy)
         found = stability(run.policy)
         assert found["supply_shortfall_share"][0] > 1e-3
@@ -242,6 +243,17 @@ class TestDeliveries:
             assert quarter.after.stock.min() >= 0
             assert 0 <= quarter.cleared.fill.min() <= quarter.cleared.fill.max() <= 1
             assert 0 <= quarter.after.struck.min() <= quarter.after.struck.max() <= 1
+
+    def test_a_firm_that_receives_nothing_uses_up_its_stock_and_no_more(
+        self, hit_quarters: list[tuple[Quarter, CbamWorld]]
+    ) -> None:
+        quarter, world = hit_quarters[0]
+        scale = quarter.before.scale * quarter.before.output
+        need = by_cell(quarter.cleared.input_need, quarter.before.shard.cell)
+        running_out = replace(quarter.before, stock=need * scale.unsqueeze(1) / 2, struck=torch.zeros_like(scale))
+        stock, cover = _stocks(world.firms, running_out, need.clone(), scale, torch.zeros_like(need))
+        assert stock.abs().max() == 0
+        assert cover.abs().max() == 0
 
     def test_the_spot_market_changes_results(self, struck: Fit, small_economy: Economy) -> None:
         made = [

@@ -70,7 +70,9 @@ class TestTotals:
 
     @pytest.mark.parametrize("values", [[0.6, 0.6], [-0.6, -0.6], [1.5]])
     def test_a_total_beyond_its_bound_is_refused_by_name(self, values: list[float]) -> None:
-        with pytest.raises(exact.SumOutOfBoundError, match=r"^output: a total of 1\.[25] exceeds its declared bound of 1$"):
+        with pytest.raises(
+            exact.SumOutOfBoundError, match=r"^output: a total of 1\.[25] exceeds its declared bound of 1$"
+        ):
             exact.as_float("output", total_of(values, bound=1.0))
 
     def test_a_total_at_its_bound_is_taken(self) -> None:
@@ -78,12 +80,12 @@ class TestTotals:
 
     @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
     def test_what_is_not_a_finite_number_is_refused_by_name(self, value: float) -> None:
-        with pytest.raises(exact.SumOutOfBoundError, match="^emissions: "):
+        with pytest.raises(exact.SumOutOfBoundError, match=r"^emissions: "):
             exact.as_float("emissions", total_of([1.0, value]))
 
     def test_shards_beyond_the_bound_together_are_refused(self) -> None:
         bids = [Bid(totals={"stock": total_of([0.7], bound=1.0)}) for _ in range(2)]
-        with pytest.raises(exact.SumOutOfBoundError, match="^stock: "):
+        with pytest.raises(exact.SumOutOfBoundError, match=r"^stock: "):
             inprocess.merge(bids)
 
 
