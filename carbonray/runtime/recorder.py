@@ -76,7 +76,7 @@ class Recorder:
 
     def _add_firms(self, firms: Firms, steps_done: int) -> None:
         year = (steps_done - 1) // QUARTERS
-        last = self.world.scenario.years - 1
+        last = self.world.steps // QUARTERS - 1
         wanted = self.record_firms and (len(firms.shard.ids) <= ALL_YEARS_UP_TO or year in (0, last))
         if not wanted:
             return

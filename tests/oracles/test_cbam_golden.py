@@ -74,10 +74,10 @@ def test_the_script_writes_only_when_told(tmp_path: Path) -> None:
     changed = json.loads((tmp_path / "run_law.json").read_text(encoding="utf-8"))
     changed["figures"]["leakage_rate"] = 0.5
     (tmp_path / "run_law.json").write_text(json.dumps(changed), encoding="utf-8")
-    shown = subprocess.run([sys.executable, copied], capture_output=True, text=True, check=True, timeout=120).stdout
+    shown = subprocess.run([sys.executable, copied], capture_output=True, text=True, check=True, timeout=240).stdout
     assert "  leakage_rate: 0.5 -> " in shown
     assert "nothing was stored" in shown
     assert json.loads((tmp_path / "run_law.json").read_text(encoding="utf-8")) == changed
-    subprocess.run([sys.executable, copied, "--write"], check=True, capture_output=True, timeout=120)
+    subprocess.run([sys.executable, copied, "--write"], check=True, capture_output=True, timeout=240)
     again = json.loads((tmp_path / "run_law.json").read_text(encoding="utf-8"))
     assert again["figures"]["leakage_rate"] != 0.5

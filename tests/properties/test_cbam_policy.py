@@ -154,13 +154,7 @@ class TestReference:
     ) -> None:
         run = pair.run(small_scenario(name, years=1), economy=small_economy)
         home = run.world.policy.home_cell.numpy()
-        paid = (
-            [side.accounts["carbon_cost"].sum((0, 1)) for side in (run.policy, run.reference)]
-            if ("carbon_cost" in run.policy.accounts)
-            else None
-        )
-        if paid is None:
-            pytest.skip("runs do not keep carbon costs")
+        paid = [side.accounts["carbon_cost"].sum((0, 1)) for side in (run.policy, run.reference)]
         assert paid[0][home].sum() > 0
         assert paid[1][home].sum() == 0
         assert paid[1][~home].sum() > 0

@@ -15,7 +15,8 @@ from carbonray.worlds.cbam import sourcing
 from carbonray.worlds.cbam.border_charge import border_charge
 from carbonray.worlds.cbam.commons import Commons
 from carbonray.worlds.cbam.firms import Firms, by_cell, totals_by_cell
-from carbonray.worlds.cbam.parameters import FirmParams, MarketParams, PolicyParams, TechnologyParams
+from carbonray.worlds.cbam.model import Model
+from carbonray.worlds.cbam.parameters import FirmParams, MarketParams, PolicyParams
 from carbonray.worlds.cbam.sourcing import Moves
 from carbonray.worlds.world import Bid, Letters, Total
 
@@ -79,21 +80,13 @@ def cost_of_abatement(params: FirmParams, share: Tensor, cell: Tensor | None = N
 
 
 def act(
-    params: FirmParams,
-    policy: PolicyParams,
-    technology: TechnologyParams,
-    firms: Firms,
-    commons: Commons,
-    actions: FirmActions,
-    *,
-    outages: Mapping[str, Tensor],
-    bounds: Mapping[str, float],
+    model: Model, firms: Firms, commons: Commons, actions: FirmActions, outages: Mapping[str, Tensor]
 ) -> tuple[Firms, Bid]:
     """Decide output and abatement, and bid what the market must know.
 
     `outages` has nothing, or the shares of output lost this quarter: `known` beforehand, and `struck` of the rest.
     """
-    shard = firms.shard
+    shard, params = firms.shard, model.firms
     plan = firms.plan * (1 + actions.growth)
     output = torch.minimum(plan, firms.cover / firms.scale)
     if outages:
@@ -109,7 +102,7 @@ def act(
         abated=abated,
         pending=(*firms.pending[1:], decided),
         intensity=intensity,
-        charge=_charge(policy, commons, shard.cell, intensity, output),
+        charge=_charge(model.policy, commons, shard.cell, intensity, output),
         struck=outages.get("struck", firms.struck),
         growth=actions.growth,
     )
@@ -122,9 +115,9 @@ def act(
         "embodied": firms.embodied * output,
     }
     letters = {"embodied": Letters(values=firms.embodied, to_supplier=False)} if len(shard.supplier) else {}
-    said = totals_by_cell(shard, totals, bounds)
+    said = totals_by_cell(shard, totals, model.bounds)
     if params.learned:
-        acted, moved = _move(params, policy, technology, acted, commons, actions, bounds["scale"])
+        acted, moved = _move(model, acted, commons, actions)
         said |= moved
         letters["suppliers_growth"] = Letters(values=actions.growth, to_supplier=False)
         told = actions.growth.unsqueeze(1) * shard.used
@@ -132,16 +125,9 @@ def act(
     return acted, Bid(totals=said, letters=letters)
 
 
-def _move(
-    params: FirmParams,
-    policy: PolicyParams,
-    technology: TechnologyParams,
-    firms: Firms,
-    commons: Commons,
-    actions: FirmActions,
-    bound: float,
-) -> tuple[Firms, dict[str, Total]]:
+def _move(model: Model, firms: Firms, commons: Commons, actions: FirmActions) -> tuple[Firms, dict[str, Total]]:
     """Sourcing and relocation: new preferences, capacity that leaves, and what both cost."""
+    params, policy, technology, bound = model.firms, model.policy, model.technology, model.bounds["scale"]
     cell, goods = firms.shard.cell, policy.covered
     n_regions, n_cells = len(policy.home), len(policy.home_cell)
     shares = sourcing.origin_share(technology, goods)

@@ -10,7 +10,7 @@ from carbonray.units import QUARTERS
 from carbonray.worlds.cbam.act import CUTS, GROWTHS
 from carbonray.worlds.cbam.commons import Commons
 from carbonray.worlds.cbam.firms import Firms, by_cell
-from carbonray.worlds.cbam.parameters import FirmParams, MarketParams, PolicyParams
+from carbonray.worlds.cbam.model import Model
 from carbonray.worlds.cbam.sourcing import n_choices
 from carbonray.worlds.world import Observation
 
@@ -36,18 +36,9 @@ FEATURES = (
 """Names of the columns of an observation."""
 
 
-def observe(
-    firms: Firms,
-    commons: Commons,
-    *,
-    params: FirmParams,
-    market: MarketParams,
-    policy: PolicyParams,
-    base_intensity: Tensor,
-    n_goods: int,
-    steps: int,
-) -> Observation:
+def observe(model: Model, firms: Firms, commons: Commons) -> Observation:
     """[B, n, features] and the mask of legal levels of every head."""
+    params, policy = model.firms, model.policy
     cell, cleared = firms.shard.cell, commons.cleared
     batch, n_cells = commons.trend.shape
     n_regions = len(policy.home)
@@ -67,9 +58,9 @@ def observe(
     columns = (
         (capacity / by_cell(commons.trend, cell) / params.size[firms.shard.ids]).clamp(min=1e-12).log(),
         output / capacity.clamp(min=1e-300),
-        firms.intensity / by_cell(base_intensity.expand(batch, -1), cell).clamp(min=1e-300),
+        firms.intensity / by_cell(model.technology.intensity.expand(batch, -1), cell).clamp(min=1e-300),
         firms.pending[-1],
-        firms.scale.log() / market.inputs,
+        firms.scale.log() / model.market.inputs,
         by_cell(price, cell),
         firms.margin,
         firms.charge,
@@ -81,9 +72,9 @@ def observe(
         firms.suppliers_growth,
         firms.customers_growth,
         firms.cover / (firms.scale * output),
-        torch.full_like(firms.margin, commons.step / steps),
+        torch.full_like(firms.margin, commons.step / model.steps),
     )
-    return Observation(values=torch.stack(columns, 2), mask=_mask(firms, n_goods, n_regions, n_sectors))
+    return Observation(values=torch.stack(columns, 2), mask=_mask(firms, len(policy.covered), n_regions, n_sectors))
 
 
 def _mask(firms: Firms, n_goods: int, n_regions: int, n_sectors: int) -> Tensor:

@@ -3,7 +3,6 @@
 Axes: B replica, n firm, C cell, S good, E supplier slot.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
@@ -12,9 +11,9 @@ from torch import Tensor
 from carbonray.worlds.cbam import deliveries
 from carbonray.worlds.cbam.act import cost_of_abatement, unit_cost
 from carbonray.worlds.cbam.commons import Cleared, Commons
-from carbonray.worlds.cbam.deliveries import Slots
 from carbonray.worlds.cbam.firms import Firms, by_cell, totals_by_cell
-from carbonray.worlds.cbam.parameters import FirmParams, MarketParams, TechnologyParams
+from carbonray.worlds.cbam.model import Model
+from carbonray.worlds.cbam.parameters import FirmParams
 from carbonray.worlds.world import Bid, Mail, Outcome
 
 
@@ -22,19 +21,7 @@ class SettlementError(RuntimeError):
     """A firm's books hold something that is not a number."""
 
 
-def settle(
-    firms: Firms,
-    commons: Commons,
-    mail: Mail,
-    *,
-    params: FirmParams,
-    market: MarketParams,
-    technology: TechnologyParams,
-    slots: Slots,
-    spot_share: float,
-    disrupted: bool,
-    bounds: Mapping[str, float],
-) -> tuple[Firms, Outcome]:
+def settle(model: Model, firms: Firms, commons: Commons, mail: Mail) -> tuple[Firms, Outcome]:
     """Book a quarter.
 
     Profit per unit = price and free allowances, less border charge, carbon price, unit cost and abatement; inputs are
@@ -45,14 +32,20 @@ def settle(
     """
     cleared = commons.cleared
     assert cleared is not None
+    params, disrupted = model.firms, model.disruptions.any
     cell = firms.shard.cell
     need, scale = deliveries.needs(firms, cleared)
-    delivered = deliveries.delivered_share(firms, cleared, mail, slots, spot_share) if disrupted else None
+    delivered = None
+    if disrupted:
+        delivered = deliveries.delivered_share(firms, cleared, mail, model.slots, model.disruptions.spot_share)
     stock, cover = _stocks(params, firms, need, scale, delivered)
     made = firms.output * (1 - firms.struck) if disrupted else firms.output
     capacity = firms.capacity * by_cell(cleared.trend, cell)
     log_cost = unit_cost(
-        market, by_cell(technology.factor_share, cell), by_cell(cleared.input_cost, cell), firms.output / capacity
+        model.market,
+        by_cell(model.technology.factor_share, cell),
+        by_cell(cleared.input_cost, cell),
+        firms.output / capacity,
     )
     cost = log_cost.exp()
     crossing = by_cell(cleared.crossing_share, cell)
@@ -63,7 +56,7 @@ def settle(
     per_unit = revenue - crossing * firms.charge - carbon - cost - abatement
     profit = per_unit * made - firms.transaction_cost
     paid = crossing * firms.charge * made
-    new_scale = (log_cost * market.inputs).exp()
+    new_scale = (log_cost * model.market.inputs).exp()
     settled = replace(
         firms,
         stock=stock,
@@ -87,7 +80,7 @@ def settle(
     }
     if not bool(torch.isfinite(profit.sum())):
         raise SettlementError(f"step {commons.step}: a firm's profit is not a number")
-    accounts = Bid(totals=totals_by_cell(firms.shard, values, bounds))
+    accounts = Bid(totals=totals_by_cell(firms.shard, values, model.bounds))
     return settled, Outcome(reward={"firm": profit}, terminated=False, accounts=accounts)
 
 
