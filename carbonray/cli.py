@@ -78,7 +78,8 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
         TextColumn("{task.description:22}"), BarColumn(), TextColumn("{task.completed}/{task.total}"),
         TimeElapsedColumn(), TimeRemainingColumn(),
     )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         tasks: dict[str, Any] = {}
 
         def tell(name: str, done: int, of: int) -> None:

@@ -95,7 +95,7 @@ class Policy(Frozen):
     export_rebate: UnitInterval = 0.0
     """Share of the net carbon cost refunded on exports of covered goods."""
     retaliation: UnitInterval = 0.0
-    """Ad valorem tariff that charged partners put on the home region's covered goods."""
+    """Ad valorem tariff on the home region's covered goods abroad; its receipts stay abroad and are not booked."""
     threshold_t: NonNegative = 0.0
     """Embedded t CO2 a year below which an exporter is not charged."""
 
@@ -141,13 +141,13 @@ class Market(Frozen):
         "ELE": 2.8, "CON": 1.9, "EQP": 3.9, "OMF": 3.0, "TRA": 1.9, "SRV": 1.9,
     }  # fmt: skip
     """Elasticity between home-made and imported goods; between origins it is twice that (rule of two)."""
-    sigma_scale: NonNegative = 1.0
+    sigma_scale: Annotated[float, Field(ge=0.05, le=10)] = 1.0
     """Multiplies every `domestic` elasticity: the first thing to vary."""
     final_demand: dict[str, NonNegative] = {"ELE": 0.4, "REF": 0.5, "AGR": 0.5}
     """Own-price elasticity of final demand where it is not `final_demand_other`."""
     final_demand_other: NonNegative = 0.8
     """Own-price elasticity of final demand of every other good."""
-    inputs: NonNegative = 0.3
+    inputs: Annotated[float, Field(ge=0.05, le=5)] = 0.3
     """Elasticity of substitution between inputs, and with the fixed factor."""
     factor_supply: Annotated[float, Field(gt=0)] = 2.0
     """Supply elasticity of the quasi-fixed factor: how hard capacity binds; .inf for none."""
@@ -168,9 +168,9 @@ class Firms(Frozen):
     """Growth of planned output a quarter per unit of margin."""
     growth_limit: Annotated[float, Field(gt=0, lt=1)] = 0.1
     """Largest change of planned output a quarter."""
-    stock_target: NonNegative = 1.5
-    """Input stocks aimed at, in quarters of use."""
-    stock_adjustment: UnitInterval = 0.25
+    stock_target: Annotated[float, Field(gt=1, le=20)] = 1.5
+    """Input stocks aimed at, in quarters of use; with one or less no firm could grow."""
+    stock_adjustment: Annotated[float, Field(gt=0, le=1)] = 0.25
     """Share of the gap to the target closed each quarter."""
     intensity_trend: RatePerYear = -0.01
     """Change of emission intensity a year without policy."""

@@ -20,7 +20,7 @@ class History:
 
     accounts: Mapping[str, Array]  # [T, B, C] by name, million USD or Mt CO2 a quarter
     price: Array  # [T, B, C] producer price, base year 1
-    lost: Array  # [T, B, C] share of orders for a product that was not delivered
+    lost: Array  # [T, B, C] ordered and not delivered, million USD a quarter at base prices
     volume: Array  # [Y, B, C, R] sold into each region, million USD at base prices a year
     value: Array  # [Y, B, C, R] at producer prices
     charge: Array  # [Y, B, C, R] border charge

@@ -57,7 +57,10 @@ def summarise(
     }
     priced_home = home_cell & np.isin(sector_of, list(priced))
     output = [run.output.sum(0) for run in (policy, reference)]
-    replicas["output_change_share"] = output[0][:, priced_home].sum(1) / output[1][:, priced_home].sum(1) - 1
+    if priced_home.any():
+        replicas["output_change_share"] = output[0][:, priced_home].sum(1) / output[1][:, priced_home].sum(1) - 1
+    else:
+        replicas["output_change_share"] = np.full(len(output[0]), np.nan)
     replicas |= stability(policy)
     money = {name: policy.accounts[name].sum(0) for name in MONEY}  # [B, C]
     return {
@@ -101,8 +104,7 @@ def summarise(
 def stability(run: History) -> dict[str, Array]:
     """[B] how reliably the supply chain delivers: shortfall, and the variance over quarters of what is delivered."""
     ordered = run.output.sum(-1)  # made
-    lost = run.lost * run.output / np.clip(1 - run.lost, 1e-9, None)
-    shortfall = lost.sum((0, 2)) / (run.output.sum((0, 2)) + lost.sum((0, 2)))
+    shortfall = run.lost.sum((0, 2)) / (run.output.sum((0, 2)) + run.lost.sum((0, 2)))
     growth = np.diff(np.log(ordered), axis=0)
     idle = np.clip(1 - run.output / run.accounts["planned"], 0, None) * run.accounts["planned"]
     return {

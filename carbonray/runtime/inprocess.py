@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from carbonray.worlds import exact
@@ -96,6 +97,8 @@ def _in_order(order: Tensor | None, values: Sequence[Tensor]) -> Tensor:
 
 def _rows(values: Tensor, ids: Ids) -> Tensor:
     """The columns of some agents; a view where their ids are consecutive."""
+    if len(ids) == 0:
+        return values[..., :0]
     first, last = int(ids[0]), int(ids[-1])
     if last - first + 1 == len(ids):
         return values[..., first : last + 1]
@@ -153,11 +156,15 @@ def advance(
 
 @contextmanager
 def threads(number: int) -> Iterator[None]:
-    """Run torch on so many threads for a while; the bytes do not depend on it."""
+    """Run torch on so many threads for a while; the bytes do not depend on it.
+
+    Numpy's linear algebra has one thread: the solution of 144 unknowns does depend on it.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(number)
     try:
-        yield
+        with threadpool_limits(1, "blas"):
+            yield
     finally:
         torch.set_num_threads(before)
 

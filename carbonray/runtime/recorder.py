@@ -49,7 +49,7 @@ class Recorder:
         accounts["arriving_capacity"] = cleared.arriving_capacity
         self._accounts.append({name: values.cpu().numpy() for name, values in accounts.items()})
         self._price.append(cleared.price.cpu().numpy())
-        self._lost.append(cleared.lost.cpu().numpy())
+        self._lost.append((cleared.lost * cleared.market.demand.transpose(1, 2).flatten(1)).cpu().numpy())
         self._iterations += cleared.iterations
         sold = cleared.flows.sum(3).permute(0, 3, 1, 2).flatten(1, 2)  # [B, C, R]
         home = self.world.policy.home

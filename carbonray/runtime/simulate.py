@@ -16,6 +16,7 @@ from carbonray.data.scenarios import load
 from carbonray.data.worlds import cell_of_firm, economy_of
 from carbonray.runtime import outputs, robustness, tables
 from carbonray.runtime.equilibrium import static_leakage
+from carbonray.runtime.inprocess import threads
 from carbonray.runtime.pair import Pair, run
 from carbonray.units import QUARTERS
 
@@ -56,14 +57,16 @@ class Result:
     @cached_property
     def hotspots(self) -> pd.DataFrame:
         """Edges that carry most of the change in embodied carbon."""
-        return tables.hotspots(self.pair)
+        with threads(1):
+            return tables.hotspots(self.pair)
 
     @cached_property
     def network(self) -> pd.DataFrame:
         """Measures of the supply graph by cell."""
         scenario = self.pair.scenario
         covered = [sector for sector, share in scenario.policy.coverage.items() if share > 0]
-        return tables.network(self.pair.economy, scenario.home, covered)
+        with threads(1):
+            return tables.network(self.pair.economy, scenario.home, covered)
 
     @cached_property
     def cell_graph(self) -> "nx.DiGraph[str]":
@@ -143,7 +146,8 @@ def simulate(
     wall = time.perf_counter() - started
     found = robustness.summary_of(pair)
     if robust and not pair.interrupted:
-        found |= _robustness(scenario, pair, progress)
+        with threads(1):
+            found |= _robustness(scenario, pair, progress)
     return Result(pair=pair, summary=_headline(pair, wall) | found | _speed(pair, wall))
 
 
@@ -235,5 +239,6 @@ def equilibrium(
     Raises:
         ScenarioError: if the scenario cannot be solved.
     """
-    found = static_leakage(load_target(target, settings), year)
+    with threads(1):
+        found = static_leakage(load_target(target, settings), year)
     return found | {"cells": pd.DataFrame(found["cells"])}

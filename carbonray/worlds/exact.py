@@ -77,6 +77,14 @@ def power(base: Tensor, exponent: Tensor | float) -> Tensor:
     return (base.log() * exponent).exp()
 
 
+def add_up(values: Tensor, dim: int) -> Tensor:
+    """Sum over a short axis, slice by slice: a strided `sum` depends on how many agents lie beside it."""
+    total = values.select(dim, 0).clone()
+    for place in range(1, values.shape[dim]):
+        total += values.select(dim, place)
+    return total
+
+
 def apply(matrix: Tensor, vector: Tensor) -> Tensor:
     """Matrix [..., n, m] times vector [..., m], each row summed along a contiguous axis."""
     return (matrix * vector.unsqueeze(-2)).contiguous().sum(-1)

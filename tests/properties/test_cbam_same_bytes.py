@@ -42,8 +42,6 @@ SCENARIOS: dict[str, dict[str, Any]] = {
     },
 }
 THREADS = (1, 2)
-KNOWN = frozenset({".embodied", ".suppliers_growth", ".cleared.embodied_inputs"})
-"""Paths that differ between shards today: settle adds over supplier slots along a strided axis. To be emptied."""
 
 
 @pytest.fixture(scope="module", params=sorted(SCENARIOS))
@@ -65,11 +63,6 @@ def tensors(part: object, path: str = "") -> Iterator[tuple[str, Tensor]]:
     elif isinstance(part, Mapping):
         for name, each in part.items():
             yield from tensors(each, f"{path}.{name}")
-
-
-def same_shard(one: object, other: object, columns: np.ndarray | None = None) -> list[str]:
-    """Paths that differ between shardings, but for the known ones."""
-    return [path for path in same(one, other, columns) if path not in KNOWN]
 
 
 def same(one: object, other: object, columns: np.ndarray | None = None) -> list[str]:
@@ -142,11 +135,11 @@ class TestRuns:
             shard_of = np.random.default_rng([seed, count]).integers(0, count, len(world.firms.size))
             shards = [np.flatnonzero(shard_of == shard) for shard in range(count)]
             parts = stepped(world, shards)
-            assert same_shard(parts.state.commons, whole.state.commons) == []
-            assert same_shard(parts.accounts, whole.accounts) == []
+            assert same(parts.state.commons, whole.state.commons) == []
+            assert same(parts.accounts, whole.accounts) == []
             for mine, agents, reward in zip(shards, parts.state.agents, parts.rewards, strict=True):
-                assert same_shard(agents, whole.state.agents[0], mine) == []
-                assert same_shard(reward, whole.rewards[0], mine) == []
+                assert same(agents, whole.state.agents[0], mine) == []
+                assert same(reward, whole.rewards[0], mine) == []
 
     def test_shards_of_neighbours_in_any_order_give_the_bytes_of_one(self, world: CbamWorld) -> None:
         whole = stepped(world)
@@ -154,9 +147,9 @@ class TestRuns:
         low, high = np.arange(middle), np.arange(middle, len(world.firms.size))
         for shards in ([low, high], [high, low]):
             parts = stepped(world, shards)
-            assert same_shard(parts.state.commons, whole.state.commons) == []
+            assert same(parts.state.commons, whole.state.commons) == []
             for mine, agents in zip(shards, parts.state.agents, strict=True):
-                assert same_shard(agents, whole.state.agents[0], mine) == []
+                assert same(agents, whole.state.agents[0], mine) == []
 
     def test_a_replica_alone_has_the_bytes_it_has_in_a_batch(self, world: CbamWorld) -> None:
         batch, alone = stepped(world, replicas=3), stepped(world, replicas=1)
@@ -216,7 +209,7 @@ class TestThreads:
     def test_two_processes_with_other_threads_write_the_same_run(self, tmp_path: Path) -> None:
         code = (
             "import sys; from pathlib import Path; from carbonray.runtime.simulate import simulate; "
-            "simulate('law', firms=1300, years=1, replicas=2, robust=False, "
+            "simulate('law', firms=1300, years=1, replicas=2, "
             "settings=['disruptions.outage_rate=0.01']).write(Path(sys.argv[1]))"
         )
         started = [

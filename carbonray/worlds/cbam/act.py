@@ -89,7 +89,10 @@ def act(
     shard, params = firms.shard, model.firms
     plan = firms.plan * (1 + actions.growth)
     output = torch.minimum(plan, firms.cover / firms.scale)
+    buying = firms.scale * output
     if outages:
+        restock = params.stock_adjustment * params.stock_target
+        buying = buying * (1 - outages["known"] / (1 + restock))
         output = output * (1 - outages["known"])
     decided = 1 - (1 - firms.pending[-1]) * (1 - actions.cut)
     decided = torch.minimum(decided, by_cell(params.abatement_cap, shard.cell))
@@ -99,6 +102,7 @@ def act(
         firms,
         plan=plan,
         output=output,
+        buying=buying,
         abated=abated,
         pending=(*firms.pending[1:], decided),
         intensity=intensity,
@@ -110,7 +114,7 @@ def act(
         "output": output,
         "emissions": intensity * output,
         "charge": acted.charge * output,
-        "scale": firms.scale * output,
+        "scale": buying,
         "stock": firms.stock,
         "embodied": firms.embodied * output,
     }
@@ -131,13 +135,13 @@ def _move(model: Model, firms: Firms, commons: Commons, actions: FirmActions) ->
     cell, goods = firms.shard.cell, policy.covered
     n_regions, n_cells = len(policy.home), len(policy.home_cell)
     shares = sourcing.origin_share(technology, goods)
-    scale = firms.scale * firms.output
+    scale = firms.buying
     before = firms.sourcing
     assert before is not None
     moves = actions.moves or sourcing.no_moves(firms.plan)
     after = sourcing.shift(before, moves, params.sourcing_step)
     bought = by_cell(technology.inputs[goods].flatten(1).expand(len(scale), -1, -1), cell) * scale.unsqueeze(1)
-    moved_value = (bought * sourcing.moved_share(after, before, shares, cell)).sum(1)
+    moved_value = exact.add_up(bought * sourcing.moved_share(after, before, shares, cell), 1)
     leaving = sourcing.leave(params, moves)
     capacity = firms.capacity * by_cell(commons.trend, cell)
     cost = params.sourcing_cost * moved_value + params.relocation_cost * leaving * capacity * QUARTERS

@@ -89,14 +89,23 @@ def clear_market(model: Model, commons: Commons, pool: Pool) -> Commons:
     mean_charge = totals["charge"] / output.clamp(min=1e-300)
     supply = torch.maximum(output, market.SUPPLY_FLOOR * model.technology.output)
     preferences = _preferences(model, totals)
-    found, iterations = market.clear(
-        model.market,
-        preferences,
-        _purchases(model, commons, totals["scale"], totals["stock"]),
-        wedge=_wedge(model, mean_charge),
-        supply=supply.view(to_goods).transpose(1, 2),
-        log_price=commons.log_price,
-    )
+    try:
+        found, iterations = market.clear(
+            model.market,
+            preferences,
+            _purchases(model, commons, totals["scale"], totals["stock"]),
+            wedge=_wedge(model, mean_charge),
+            supply=supply.view(to_goods).transpose(1, 2),
+            log_price=commons.log_price,
+        )
+    except market.MarketError as error:
+        good, region = error.place
+        product = f"{model.sectors[good]} from {model.regions[region]}"
+        raise market.MarketError(
+            f"quarter {commons.step}: {error}, least of all for {product}; demand reacts too little "
+            "to prices for such a change: try market.inputs, market.final_demand or a milder policy or disruption",
+            error.place,
+        ) from None
     flows = market.flows(model.market, preferences, found)
     cleared = _spell_out(model, commons, pool, found, flows, mean_charge, iterations)
     home = model.policy.home_cell.view(n_regions, n_sectors)

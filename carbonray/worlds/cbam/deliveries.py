@@ -28,15 +28,13 @@ class Slots:
     used: Tensor  # [E, C] bool
 
 
-def needs(firms: Firms, cleared: Cleared) -> tuple[Tensor, Tensor]:
-    """Input per unit of effective scale, and effective scale: [B, S, n], [B, n]."""
-    return by_cell(cleared.input_need, firms.shard.cell), firms.scale * firms.output
+def purchases(params: FirmParams, firms: Firms, need: Tensor) -> Tensor:
+    """[B, S, n] composite bought: use, and the part of the gap to the stock target that is closed this quarter.
 
-
-def purchases(params: FirmParams, firms: Firms, need: Tensor, scale: Tensor) -> Tensor:
-    """[B, S, n] composite bought: use, and the part of the gap to the stock target that is closed this quarter."""
+    `need` [B, S, n] is the input per unit of effective scale.  A firm with far too much in stock sells inputs back.
+    """
     adjustment = params.stock_adjustment
-    wanted = need * (scale * (1 + adjustment * params.stock_target)).unsqueeze(1)
+    wanted = need * (firms.buying * (1 + adjustment * params.stock_target)).unsqueeze(1)
     return wanted.sub_(firms.stock, alpha=adjustment)
 
 
@@ -46,7 +44,7 @@ def order(params: FirmParams, firms: Firms, cleared: Cleared, slots: Slots) -> L
     The named flow's share of `purchases` of its good.
     """
     cell, adjustment = firms.shard.cell, params.stock_adjustment
-    scale = firms.scale * firms.output * (1 + adjustment * params.stock_target)
+    scale = firms.buying * (1 + adjustment * params.stock_target)
     stock = torch.gather(firms.stock, 1, _good_of(firms, slots)).mul_(by_cell(cleared.slot_order, cell))
     wanted = by_cell(cleared.slot_weight, cell).mul_(scale.unsqueeze(1))
     return Letters(values=wanted.sub_(stock, alpha=adjustment), to_supplier=True)

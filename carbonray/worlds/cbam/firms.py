@@ -52,6 +52,7 @@ class Firms:
     embodied: Tensor  # t CO2 / USD, with inputs
     struck: Tensor  # share of output lost after the market cleared
     output: Tensor  # made this quarter
+    buying: Tensor  # effective scale that purchases follow; a firm that is known to stand keeps its stock target
     intensity: Tensor  # t CO2 / USD this quarter
     charge: Tensor  # border charge per unit that crosses; negative is a refund on exports
     paid: Tensor  # border charge paid this quarter
@@ -129,6 +130,7 @@ def reset(
         embodied=intensity + by_cell(technology.embodied - technology.intensity, shard.cell),
         struck=zero,
         output=size,
+        buying=size,
         intensity=intensity,
         charge=zero,
         paid=zero,

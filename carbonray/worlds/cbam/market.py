@@ -31,7 +31,11 @@ SUPPLY_FLOOR = 1e-6
 
 
 class MarketError(RuntimeError):
-    """No prices clear the market."""
+    """No prices clear the market; `place` is the good and the region of origin that is furthest from it."""
+
+    def __init__(self, message: str, place: tuple[int, int]) -> None:
+        super().__init__(message)
+        self.place = place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +78,8 @@ def demand_at(
     sd, sm = market.domestic[:, None, None], market.imports[:, None, None]
     log_delivered = (log_price.exp().unsqueeze(2) + wedge).log()
     import_terms = ((1 - sm) * log_delivered).exp()
-    import_sum = (preferences.imports * import_terms.unsqueeze(3)).sum(-1).clamp(min=1e-300)
+    import_sum = (preferences.imports * import_terms.unsqueeze(3)).sum(-1)
+    import_sum = torch.where(import_sum > 0, import_sum, 1.0)  # a buyer without imports: any finite price will do
     log_import_price = import_sum.log() / (1 - sm)
     own = log_price.unsqueeze(3)  # origin = destination
     good_sum = preferences.home * ((1 - sd) * own).exp() + (1 - preferences.home) * ((1 - sd) * log_import_price).exp()
@@ -164,7 +169,7 @@ def clear(
     log_supply = supply.log()
     found = demand_at(market, preferences, purchases, wedge, log_price)
     for iteration in range(MAX_ITERATIONS):
-        residual = found.demand.log() - log_supply
+        residual = found.demand.clamp(min=1e-300).log() - log_supply
         active = ~(residual.abs().amax((1, 2)) <= TOLERANCE)
         if not bool(active.any()):
             return found, iteration
@@ -173,4 +178,5 @@ def clear(
         step = exact.apply(inverse, residual).clamp(-STEP_LIMIT, STEP_LIMIT)
         log_price = torch.where(active[:, None, None], found.log_price - step, found.log_price)
         found = demand_at(market, preferences, purchases, wedge, log_price)
-    raise MarketError(f"no prices clear the market: residual {residual.abs().max():.1e} after {iteration + 1} steps")
+    place = int(residual.abs().nan_to_num(torch.inf).amax(0).argmax())
+    raise MarketError(f"no prices clear the market after {iteration + 1} iterations", divmod(place, supply.shape[2]))

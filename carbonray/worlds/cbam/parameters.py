@@ -182,7 +182,10 @@ def _trend(shares: Tensor, final_demand: Tensor, output: Tensor, demand_trend: T
         path.append(exact.apply(solve, exact.apply(final_demand, demand_trend[step]) - adjustment * stock))
     trend = torch.stack(path) / output
     if not bool((trend > 0).all()):
-        raise ScenarioError(f"{scenario.name}: growth: no positive output path exists for these growth rates")
+        raise ScenarioError(
+            f"{scenario.name}: growth, firms.stock_adjustment, firms.stock_target: "
+            "no positive output path exists for these values"
+        )
     return trend
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from carbonray.worlds import exact
 from carbonray.worlds.cbam import deliveries
 from carbonray.worlds.cbam.act import cost_of_abatement, unit_cost
 from carbonray.worlds.cbam.commons import Cleared, Commons
@@ -34,11 +35,11 @@ def settle(model: Model, firms: Firms, commons: Commons, mail: Mail) -> tuple[Fi
     assert cleared is not None
     params, disrupted = model.firms, model.disruptions.any
     cell = firms.shard.cell
-    need, scale = deliveries.needs(firms, cleared)
+    need = by_cell(cleared.input_need, cell)
     delivered = None
     if disrupted:
         delivered = deliveries.delivered_share(firms, cleared, mail, model.slots, model.disruptions.spot_share)
-    stock, cover = _stocks(params, firms, need, scale, delivered)
+    stock, cover = _stocks(params, firms, need, delivered)
     made = firms.output * (1 - firms.struck) if disrupted else firms.output
     capacity = firms.capacity * by_cell(cleared.trend, cell)
     log_cost = unit_cost(
@@ -88,28 +89,29 @@ def _hear(firms: Firms, cleared: Cleared, mail: Mail) -> Firms:
     """Neighbours' mean actions, and capacity that arrives at the largest firm of its cell."""
     shard = firms.shard
     named = shard.used.sum(0).clamp(min=1)
+    heard = torch.zeros_like(firms.growth)
+    if len(shard.used):
+        heard = exact.add_up(mail["suppliers_growth"] * shard.used, 1)
     leads = shard.leads.to(torch.float64)
     arriving = by_cell(cleared.arriving_capacity / cleared.trend, shard.cell) * leads
     return replace(
         firms,
-        suppliers_growth=(mail["suppliers_growth"] * shard.used).sum(1) / named,
+        suppliers_growth=heard / named,
         customers_growth=mail["customers_growth"] / shard.customers.clamp(min=1),
         capacity=firms.capacity + arriving,
         plan=firms.plan + by_cell(cleared.arriving_plan, shard.cell) * leads,
     )
 
 
-def _stocks(
-    params: FirmParams, firms: Firms, need: Tensor, scale: Tensor, delivered: Tensor | None
-) -> tuple[Tensor, Tensor]:
+def _stocks(params: FirmParams, firms: Firms, need: Tensor, delivered: Tensor | None) -> tuple[Tensor, Tensor]:
     """Input stocks [B, S, n] after deliveries and use, and the effective scale that they allow next quarter."""
     adjustment = params.stock_adjustment
     if delivered is None:  # everything bought arrives: S' = (1 - q) S + q n use
-        gained = need * (scale * (adjustment * params.stock_target)).unsqueeze(1)
+        gained = need * (firms.buying * (adjustment * params.stock_target)).unsqueeze(1)
         stock = gained.add_(firms.stock, alpha=1 - adjustment)
     else:
-        arrived = deliveries.purchases(params, firms, need, scale).mul_(delivered)
-        use = need * (scale * (1 - firms.struck)).unsqueeze(1)
+        arrived = deliveries.purchases(params, firms, need).mul_(delivered)
+        use = need * (firms.scale * firms.output * (1 - firms.struck)).unsqueeze(1)
         stock = arrived.add_(firms.stock).sub_(use).clamp_(min=0.0)
     return stock, torch.div(stock, need, out=need).amin(1)
 
@@ -118,5 +120,5 @@ def _embodied(firms: Firms, cleared: Cleared, mail: Mail) -> Tensor:
     """One Leontief relaxation: direct intensity and that of inputs, named suppliers' own and else the cell's mean."""
     inputs = by_cell(cleared.embodied_inputs, firms.shard.cell)
     if "embodied" in mail:
-        inputs = inputs + (mail["embodied"] * by_cell(cleared.slot_weight, firms.shard.cell)).sum(1)
+        inputs = inputs + exact.add_up(mail["embodied"] * by_cell(cleared.slot_weight, firms.shard.cell), 1)
     return firms.intensity + firms.scale * inputs

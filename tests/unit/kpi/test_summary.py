@@ -136,7 +136,7 @@ def test_undelivered_share_of_a_run_by_hand(runs: dict[str, Pair]) -> None:
     run = runs["no-policy"].policy
     lost = np.zeros_like(run.lost)
     made = run.output.copy()
-    lost[0, :, 0] = 0.25  # of what the first cell made in the first quarter
+    lost[0, :, 0] = 0.25 * made[0, :, 0]  # of what the first cell made in the first quarter
     made[0, :, 0] *= 0.75
     struck = replace(run, lost=lost, accounts={**run.accounts, "output": made})
     gone = run.output[0, :, 0] * 0.25
