@@ -163,7 +163,7 @@ def threads(number: int) -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(number)
     try:
-        with threadpool_limits(1, "blas"):
+        with threadpool_limits(1, "blas"):  # type: ignore[no-untyped-call]
             yield
     finally:
         torch.set_num_threads(before)
