@@ -50,7 +50,7 @@ def run(
     """
     economy = economy or economy_of(scenario)
     graph = graph or supply_graph(economy, scenario)
-    with inprocess.threads(inprocess.threads_for(scenario.firms.number * scenario.replicas)):
+    with inprocess.threads(1):
         return _run(scenario, economy, graph, device, record_firms, progress)
 
 
