@@ -251,7 +251,7 @@ def data_build(
 @bench.command("world")
 def bench_world(
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write the table here.")] = None,
-    largest: Annotated[float, typer.Option(help="Largest number of firms.")] = 1e6,
+    largest: Annotated[float, typer.Option(min=1000, help="Largest number of firms.")] = 1e6,
 ) -> None:
     """Firm-steps per CPU-second by number of firms, and where the time goes."""
     from carbonray.runtime.bench import bench_world as measure
