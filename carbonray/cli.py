@@ -62,6 +62,7 @@ def _is_users(error: Exception) -> bool:
         "carbonray.report": "ReportError",
         "carbonray.worlds.cbam.equilibrium": "NotConvergedError",
         "carbonray.worlds.cbam.market": "MarketError",
+        "carbonray.worlds.cbam.settle": "SettlementError",
         "carbonray.worlds.exact": "SumOutOfBoundError",
     }
     found = (getattr(sys.modules.get(module), name, None) for module, name in places.items())
@@ -251,18 +252,20 @@ def data_build(
 @bench.command("world")
 def bench_world(
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write the table here.")] = None,
-    largest: Annotated[float, typer.Option(min=1000, help="Largest number of firms.")] = 1e6,
+    largest: Annotated[int, typer.Option(min=1000, help="Largest number of firms.")] = 1_000_000,
 ) -> None:
     """Firm-steps per CPU-second by number of firms, and where the time goes."""
     from carbonray.runtime.bench import bench_world as measure
     from carbonray.runtime.bench import print_table
+    from carbonray.runtime.outputs import check_free, write_json
+
+    if json_file is not None:
+        check_free(json_file)
 
     with _progress() as tell:
-        table = measure(int(largest), progress=tell)
+        table = measure(largest, progress=tell)
     print_table(table)
     if json_file is not None:
-        from carbonray.runtime.outputs import write_json
-
         write_json(table, json_file)
 
 

@@ -125,7 +125,7 @@ class Abatement(Frozen):
 
     price: Positive
     """P_b: EUR of 2026 per t at which all of `potential` is cut."""
-    potential: UnitInterval
+    potential: Annotated[float, Field(gt=0, le=1)]
     """m_max: share of emissions that can be cut."""
     exponent: Annotated[float, Field(gt=1, le=10)]
     """k: of the cost; the marginal cost has k - 1."""

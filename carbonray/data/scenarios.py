@@ -31,15 +31,14 @@ def load(target: str, settings: Sequence[str] = (), **changes: Any) -> Scenario:
     path = find(target)
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raw = _underscored(raw["scenario"] if _is_run(raw) else raw) if isinstance(raw, dict) else raw
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}: " if mark else ""
-        raise ScenarioError(f"{path.name}: {where}is not valid YAML ({getattr(error, 'problem', error)})") from None
+        reason = str(getattr(error, "problem", error)).splitlines()[0]
+        raise ScenarioError(f"{path.name}: {where}is not valid YAML ({reason})") from None
     if not isinstance(raw, dict):
         raise ScenarioError(f"{path.name}: a scenario is a mapping of keys to values")
-    if isinstance(raw.get("scenario"), dict):  # config.yaml of a run
-        raw = raw["scenario"]
-    raw = _underscored(raw)
     raw.setdefault("name", path.stem)
     economy = raw.get("economy")
     if isinstance(economy, str) and (path.parent / economy).is_dir():
@@ -49,9 +48,10 @@ def load(target: str, settings: Sequence[str] = (), **changes: Any) -> Scenario:
         if not separator or not key:
             raise ScenarioError(f"--set {setting}: write KEY=VALUE")
         try:
-            _put(raw, key.replace("-", "_"), yaml.safe_load(value), origin=path.name)
-        except yaml.YAMLError:
+            parsed = yaml.safe_load(value)
+        except (yaml.YAMLError, ValueError, RecursionError):
             raise ScenarioError(f"--set {key}: {value} is not valid YAML") from None
+        _put(raw, key.replace("-", "_"), parsed, origin=path.name)
     for key, value in changes.items():
         if value is not None:
             _put(raw, key, value, origin=path.name)
@@ -93,6 +93,11 @@ def parse(raw: Mapping[str, Any], *, origin: str) -> Scenario:
         raise ScenarioError(f"{origin}: {key or 'scenario'}: {rule}{shown}") from None
 
 
+def _is_run(raw: Mapping[Any, Any]) -> bool:
+    """Whether this is the config.yaml of a run."""
+    return isinstance(raw.get("scenario"), dict)
+
+
 def _underscored(raw: Mapping[Any, Any]) -> dict[Any, Any]:
     """Keys may be written with hyphens."""
     return {
@@ -115,5 +120,5 @@ def _put(raw: dict[Any, Any], dotted: str, value: Any, *, origin: str) -> None:
                 raise ScenarioError(f"{origin}: {dotted}: {part} is not a group of keys")
             place[part] = dict(default) if isinstance(default, dict) else {}
         place = place[part]
-    key: Any = int(last) if last.isdigit() else last
+    key: Any = int(last) if last.isascii() and last.isdecimal() else last
     place[key] = value

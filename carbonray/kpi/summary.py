@@ -89,7 +89,8 @@ def summarise(
         "revenue_musd": {
             "carbon_price": _number(money["carbon_cost"][:, home_cell].sum(1).mean()),
             "free_allocation": _number(money["allocation"][:, home_cell].sum(1).mean()),
-            "border_charge": _number(money["border_charge"].sum(1).mean()),
+            "border_charge": _number(money["border_charge"][:, ~home_cell].sum(1).mean()),
+            "export_refund": _number(0.0 - money["border_charge"][:, home_cell].sum(1).mean()),
         },
         "abatement_cost_musd": _number(money["abatement_cost"][:, home_cell].sum(1).mean()),
         "channels": split(policy, reference, home_cell, len(sectors)),
@@ -103,10 +104,10 @@ def summarise(
 
 def stability(run: History) -> dict[str, Array]:
     """[B] how reliably the supply chain delivers: shortfall, and the variance over quarters of what is delivered."""
-    ordered = run.output.sum(-1)  # made
+    made = run.output.sum(-1)
     shortfall = run.lost.sum((0, 2)) / (run.output.sum((0, 2)) + run.lost.sum((0, 2)))
-    growth = np.diff(np.log(ordered), axis=0)
-    idle = np.clip(1 - run.output / run.accounts["planned"], 0, None) * run.accounts["planned"]
+    growth = np.diff(np.log(np.clip(made, 1e-300, None)), axis=0)
+    idle = np.clip(run.accounts["planned"] - run.output, 0, None)
     return {
         "supply_shortfall_share": shortfall,
         "plan_shortfall_share": idle.sum((0, 2)) / run.accounts["planned"].sum((0, 2)),

@@ -83,7 +83,7 @@ def _goods_sentence(summary: Summary) -> str:
         return "For the CBAM goods alone the rate is undefined."
     if rate >= 0:
         return f"For the CBAM goods alone the rate is {percent(rate)}."
-    return f"For the CBAM goods alone the rate is {percent(rate)}: abroad, too, they are made with fewer emissions."
+    return f"For the CBAM goods alone the rate is {percent(rate)}: emissions of these sectors fall abroad, too."
 
 
 def largest_sector(run: Run) -> tuple[float, str]:
@@ -103,7 +103,7 @@ def _where(run: Run) -> list[str]:
         said.append(f"Emissions rise most in {_amounts(rises)}.")
     if falls:
         said.append(f"They fall in {_amounts(falls)}.")
-    parts = {name: value for name, value in summary.channels.items() if value is not None}
+    parts = {name: value for name, value in summary.channels.items() if value}  # no word on what did not happen
     if parts:
         ranked = sorted(parts.items(), key=lambda item: -abs(item[1]))
         named = [f"{CHANNELS.get(name, name)} ({megatonnes(value, signed=True)})" for name, value in ranked]

@@ -1,5 +1,6 @@
 """The static oracle of a scenario: where its economy would come to rest under one year's policy."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -43,22 +44,38 @@ def at_rest(economy: Economy, scenario: Scenario, year: int) -> Rest:
         ScenarioError: if the year lies outside the scenario, or something has no static counterpart.
     """
     index = year - scenario.start_year
-    if not 0 <= index <= scenario.years:
-        last = scenario.start_year + scenario.years
+    if not 0 <= index < scenario.years:
+        last = scenario.start_year + scenario.years - 1
         raise ScenarioError(f"{scenario.name}: year: {year} is outside the scenario's {scenario.start_year} to {last}")
+    if missing := without_counterpart(scenario):
+        raise ScenarioError(
+            f"{scenario.name}: {missing[0]}: has no counterpart in the static equilibrium; leave it out"
+        )
     rest = _solve(economy, scenario, index, fuel_price=1.0)
     if scenario.fuel.channel:
         growth = np.array([1 + scenario.growth.get(region, 0.0) for region in economy.regions]) ** index
         trend = (1 + scenario.firms.intensity_trend) ** index
         base = float((_grown(economy, growth) * economy.emissions / economy.output).sum()) * trend
+        log_price, supply, demand = 0.0, scenario.fuel.supply_elasticity, scenario.fuel.demand_elasticity
         for _ in range(FUEL_ITERATIONS):
-            fuel_price = float(rest.emissions.sum() / base) ** (1 / scenario.fuel.supply_elasticity)
-            rest = _solve(economy, scenario, index, fuel_price=fuel_price)
+            wanted = math.log(float(rest.emissions.sum()) / base) / supply
+            log_price += (wanted - log_price) / (1 + demand / supply)
+            rest = _solve(economy, scenario, index, fuel_price=math.exp(log_price))
     return rest
 
 
 FUEL_ITERATIONS = 6
-"""Repetitions of the fuel market; each leaves at most a third of the gap with the default elasticities."""
+"""Newton steps of the fuel market, whose demand all but has the slope of its elasticity."""
+
+
+def without_counterpart(scenario: Scenario) -> list[str]:
+    """Keys of a scenario that the static equilibrium cannot represent."""
+    used = {
+        "policy.threshold_t": scenario.policy.threshold_t > 0,
+        "policy.indirect_sectors": bool(scenario.policy.indirect_sectors),
+        "firms.exporters_abate": scenario.firms.exporters_abate,
+    }
+    return [key for key, there in used.items() if there]
 
 
 def _solve(economy: Economy, scenario: Scenario, index: int, *, fuel_price: float) -> Rest:

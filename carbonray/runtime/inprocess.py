@@ -158,7 +158,8 @@ def threads(number: int) -> Iterator[None]:
     """Run torch on so many threads for a while; the bytes do not depend on it.
 
     One is the fastest here at every size from 1,000 to 1,000,000 firms (4.1 against 5.5 million firm-steps a second at
-    the largest with two), and waiting threads take cores from others.  Numpy's linear algebra has one thread: the solution of 144 unknowns does depend on it.
+    the largest with two), and waiting threads take cores from others.  Numpy's linear algebra has one thread: its
+    solution of 144 unknowns does depend on it.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(number)

@@ -54,11 +54,11 @@ def check_free(out: Path) -> None:
     Raises:
         OutputError: naming the folder.
     """
-    if out.exists():
-        raise OutputError(f"{out}: exists already; give a new folder with --out")
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent):
+        if out.exists():
+            raise OutputError(f"{out}: exists already; give a new name with --out")
+        nearest = next(parent for parent in out.absolute().parents if parent.exists())
+        with tempfile.TemporaryDirectory(dir=nearest):
             pass
     except OSError as error:
         raise OutputError(f"{out}: cannot be written ({error.strerror})") from None
@@ -72,6 +72,7 @@ def whole_folder(out: Path) -> Iterator[Path]:
         OutputError: if the disk is full or the folder cannot be written.
     """
     check_free(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:
         draft.chmod(0o755)

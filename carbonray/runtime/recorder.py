@@ -54,10 +54,15 @@ class Recorder:
         sold = cleared.flows.sum(3).permute(0, 3, 1, 2).flatten(1, 2)  # [B, C, R]
         home = self.world.policy.home
         crosses = (home.repeat_interleave(len(self.world.sectors))[:, None] != home).to(sold.dtype)
+        arrived = 1 - cleared.lost  # a shortfall is spread over a product's buyers as their orders are
+        sold = sold * arrived.unsqueeze(2)
+        across = sold * crosses
+        charged = step.accounts["border_charge"] / across.sum(2).clamp(min=1e-300)
+        by_good = arrived.view(len(arrived), len(home), -1).transpose(1, 2)[:, :, None, None, :]
         self._accumulate("volume", sold)
         self._accumulate("value", sold * cleared.price.unsqueeze(2))
-        self._accumulate("charge", sold * crosses * cleared.charge.unsqueeze(2))
-        self._accumulate("flows", cleared.flows.mean(0))
+        self._accumulate("charge", across * charged.unsqueeze(2))
+        self._accumulate("flows", (cleared.flows * by_good).mean(0))
         self._add_firms(step.state.agents[0], commons.step)
         if commons.step % QUARTERS == 0:
             self._close_year()

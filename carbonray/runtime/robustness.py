@@ -10,6 +10,8 @@ from carbonray.kpi.summary import summarise
 from carbonray.runtime import pair
 from carbonray.runtime.equilibrium import static_leakage
 from carbonray.worlds.cbam import Economy
+from carbonray.worlds.cbam.market import MarketError
+from carbonray.worlds.cbam.parameters import firms_per_cell
 
 ABLATION_FIRMS = 10_000
 """Firms above which the ablation runs on a smaller population of the same scenario."""
@@ -30,8 +32,6 @@ def without(scenario: Scenario, part: str) -> Scenario:
     if part == "sourcing":
         scaled = market.model_copy(update={"sigma_scale": market.sigma_scale * NO_SOURCING})
         return scenario.model_copy(update={"market": scaled})
-    if part == "stocks":
-        return scenario.model_copy(update={"firms": firms.model_copy(update={"stock_adjustment": 0.0})})
     return scenario
 
 
@@ -55,8 +55,20 @@ def ablation(
     return rows
 
 
+def _whole(scenario: Scenario, economy: Economy) -> pair.Pair:
+    """A side run to its end; an interrupted one would be compared with whole ones."""
+    result = pair.run(scenario, economy=economy, record_firms=False)
+    if result.interrupted:
+        raise KeyboardInterrupt
+    return result
+
+
 def _figures(scenario: Scenario, economy: Economy) -> dict[str, Any]:
-    return summary_of(pair.run(scenario, economy=economy, record_firms=False))
+    """Key figures of a side run; nothing where its market does not clear."""
+    try:
+        return summary_of(_whole(scenario, economy))
+    except MarketError:
+        return dict.fromkeys(FIGURES)
 
 
 def summary_of(result: pair.Pair) -> dict[str, Any]:
@@ -74,28 +86,33 @@ def summary_of(result: pair.Pair) -> dict[str, Any]:
 
 
 def stress(scenario: Scenario, economy: Economy) -> Disruption:
-    """The ten largest firms of the foreign cell that sells most metals to the home region stop for a year."""
+    """The largest firms, ten and at most a quarter, of the foreign cell that sells most metals home stop for a year."""
     sector = "MET" if "MET" in economy.sectors else economy.sectors[0]
     abroad = [region for region in economy.regions if region not in scenario.home]
     users = np.repeat(np.isin(economy.regions, scenario.home), len(economy.sectors))
     sold = [economy.transactions[economy.cells.index(f"{region}-{sector}")][users].sum() for region in abroad]
+    region = abroad[int(np.argmax(sold))]
+    cell = economy.cells.index(f"{region}-{sector}")
     return Disruption(
-        region=abroad[int(np.argmax(sold))],
+        region=region,
         sector=sector,
         year=scenario.start_year + 1,
         quarters=4,
-        largest=10,
+        largest=int(min(10, max(1, firms_per_cell(economy, scenario.firms.number)[cell] // 4))),
     )
 
 
-def _stress_loss(scenario: Scenario, economy: Economy) -> dict[str, float]:
+def _stress_loss(scenario: Scenario, economy: Economy) -> dict[str, float | None]:
     """Share of planned output that firms cannot make for want of inputs, in the three years around the stress."""
     event = stress(scenario, economy)
     years = min(scenario.years, 4)
     struck = scenario.model_copy(
         update={"years": years, "disruptions": scenario.disruptions.model_copy(update={"events": (event,)})}
     )
-    accounts = pair.run(struck, economy=economy, record_firms=False).policy.accounts
+    try:
+        accounts = _whole(struck, economy).policy.accounts
+    except MarketError:
+        return {"stress_output_loss_share": None}
     cell = economy.cells.index(f"{event.region}-{event.sector}")
     others = np.arange(len(economy.cells)) != cell
     planned, made = accounts["planned"][..., others].sum(), accounts["output"][..., others].sum()

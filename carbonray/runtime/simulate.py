@@ -15,7 +15,7 @@ from carbonray.config import Scenario, ScenarioError
 from carbonray.data.scenarios import load
 from carbonray.data.worlds import cell_of_firm, economy_of
 from carbonray.runtime import outputs, robustness, tables
-from carbonray.runtime.equilibrium import static_leakage
+from carbonray.runtime.equilibrium import static_leakage, without_counterpart
 from carbonray.runtime.inprocess import threads
 from carbonray.runtime.pair import Pair, run
 from carbonray.units import QUARTERS
@@ -146,9 +146,12 @@ def simulate(
     wall = time.perf_counter() - started
     found = robustness.summary_of(pair)
     if robust and not pair.interrupted:
-        with threads(1):
-            found |= _robustness(scenario, pair, progress)
-    return Result(pair=pair, summary=_headline(pair, wall) | found | _speed(pair, wall))
+        try:
+            with threads(1):
+                found |= _robustness(scenario, pair, progress)
+        except KeyboardInterrupt:
+            found["interrupted"] = True
+    return Result(pair=pair, summary=_headline(pair) | found | _speed(pair, wall))
 
 
 def load_target(target: str | Scenario, settings: Sequence[str] = (), **changes: Any) -> Scenario:
@@ -186,9 +189,11 @@ def _robustness(scenario: Scenario, pair: Pair, progress: Progress) -> dict[str,
 
     found = robustness.ablation(scenario, pair.economy, tell)
     progress("testing what matters", parts, parts + 1)
-    extra = {
-        "oracle": robustness.oracle(scenario, pair.economy),
-        "sensitivity": robustness.sensitivity(scenario, pair.economy),
+    extra: dict[str, Any] = {}
+    if not without_counterpart(scenario):
+        extra["oracle"] = robustness.oracle(scenario, pair.economy)
+        extra["sensitivity"] = robustness.sensitivity(scenario, pair.economy)
+    extra |= {
         "ablation": found,
         "ablation_firms": min(scenario.firms.number, robustness.ABLATION_FIRMS),
         "stress": robustness.stress(scenario, pair.economy).model_dump(mode="json"),
@@ -197,7 +202,7 @@ def _robustness(scenario: Scenario, pair: Pair, progress: Progress) -> dict[str,
     return extra
 
 
-def _headline(pair: Pair, wall: float) -> dict[str, Any]:
+def _headline(pair: Pair) -> dict[str, Any]:
     scenario = pair.scenario
     years = len(pair.policy.volume)
     return {

@@ -176,8 +176,3 @@ def network(economy: Economy, home: Sequence[str], covered: Sequence[str]) -> pd
     lost = cascade.criticality(economy, spot_share=SPOT_SHARE)[["lost_output_share", "cells_hit"]]
     joined = table.join(exposed).join(between).join(lost.add_prefix("removal_"))
     return joined.reset_index(drop=True)
-
-
-def footprints(economy: Economy) -> pd.DataFrame:
-    """Production and consumption accounts of CO2 by region."""
-    return measures.consumption_footprint(economy).reset_index()

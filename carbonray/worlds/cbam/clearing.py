@@ -254,7 +254,10 @@ def _fuel_price(model: Model, commons: Commons, emissions: Tensor) -> Tensor:
         return commons.fuel_price
     trend = model.technology.trend[commons.step] * model.firms.intensity_trend**commons.step
     base = (model.technology.output * model.technology.intensity * trend).sum()
-    return exact.power(emissions.contiguous().sum(-1) / base, 1 / model.fuel.supply_elasticity)
+    supply, demand = model.fuel.supply_elasticity, model.fuel.demand_elasticity
+    before = commons.fuel_price.log()
+    wanted = (emissions.contiguous().sum(-1) / base).log() / supply
+    return (before + (wanted - before) / (1 + demand / supply)).exp()  # a Newton step: a plain lag can explode
 
 
 def _indirect(model: Model, cleared: Cleared, totals: Mapping[str, Tensor]) -> Tensor:

@@ -279,8 +279,13 @@ def _check_names(economy: Economy, scenario: Scenario) -> None:
                 raise ScenarioError(
                     f"{scenario.name}: {key}: unknown {what} {unknown[0]}; {scenario.economy} has {', '.join(known)}"
                 )
+    if scenario.policy.indirect_sectors and "ELE" not in economy.sectors:
+        raise ScenarioError(f"{scenario.name}: policy.indirect_sectors: {scenario.economy} has no sector ELE")
     if not scenario.home or len(set(scenario.home)) == len(economy.regions):
         raise ScenarioError(f"{scenario.name}: home: name at least one region, and leave at least one outside")
+    doubled = sorted(set(scenario.home) & (set(scenario.partners.price) | set(scenario.partners.commitment)))
+    if doubled:
+        raise ScenarioError(f"{scenario.name}: partners: {doubled[0]} is in home and cannot be a partner too")
 
 
 def calibrate_firms(economy: Economy, scenario: Scenario) -> FirmParams:

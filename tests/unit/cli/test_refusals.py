@@ -129,7 +129,7 @@ def test_an_impossible_option_is_refused(carbonray: Run, tmp_path: Path, flag: t
 
 def test_an_existing_folder_is_refused_and_kept(carbonray: Run, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
-    assert_refused(carbonray("simulate", "law", "--out", "mine"), "mine: exists already; give a new folder with --out")
+    assert_refused(carbonray("simulate", "law", "--out", "mine"), "mine: exists already; give a new name with --out")
     assert leftovers(tmp_path) == ["mine"]
 
 

@@ -113,7 +113,7 @@ class TestRoundTrip:
 class TestNothingHalfWritten:
     def test_an_existing_folder_is_refused_and_kept(self, result: Result, tmp_path: Path) -> None:
         (tmp_path / "mine.txt").write_text("mine", encoding="utf-8")
-        with pytest.raises(outputs.OutputError, match="exists already; give a new folder with --out"):
+        with pytest.raises(outputs.OutputError, match="exists already; give a new name with --out"):
             result.write(tmp_path)
         assert [file.name for file in tmp_path.iterdir()] == ["mine.txt"]
 
