@@ -1,17 +1,23 @@
 """Economies and runs that tests of the CBAM world share."""
 
+import os
 from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from carbonray.config import Scenario
 from carbonray.data import load_economy
 from carbonray.data.scenarios import load
 from carbonray.runtime import pair
 from carbonray.worlds.cbam import Economy
+
+settings.register_profile("ci", derandomize=True)  # new examples are for developers, not for landing
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 REGIONS = ("EU26", "CHN", "USA", "ROW")
 SECTORS = ("REF", "CHE", "NMM", "MET", "ELE", "SRV")
