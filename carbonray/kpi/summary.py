@@ -62,10 +62,30 @@ def summarise(
     else:
         replicas["output_change_share"] = np.full(len(output[0]), np.nan)
     replicas |= stability(policy)
-    money = {name: policy.accounts[name].sum(0) for name in MONEY}  # [B, C]
     return {
         **{name: _number(values.mean()) for name, values in replicas.items()},
         "undefined_reason": UNDEFINED if np.isnan(everywhere.rate).any() else None,
+        **by_place(policy, reference, regions=regions, sectors=sectors, home=home),
+        **trade(policy, reference, sectors=sectors, home=home),
+        **money_at_home(policy, home_cell),
+        "channels": split(policy, reference, home_cell, len(sectors)),
+        "intervals": {
+            name: [_number(bound) for bound in bounds]
+            for name, values in replicas.items()
+            if (bounds := interval(values)) is not None
+        },
+    }
+
+
+def by_place(
+    policy: History, reference: History, *, regions: Sequence[str], sectors: Sequence[str], home: Mask
+) -> dict[str, Any]:
+    """Leakage, falls and output by sector, and the rise of emissions by partner; means of the replicas."""
+    home_cell = np.repeat(home, len(sectors))
+    sector_of = np.tile(np.array(sectors), len(regions))
+    emissions = (policy.emissions.sum(0), reference.emissions.sum(0))  # [B, C]
+    output = [run.output.sum(0) for run in (policy, reference)]
+    return {
         "leakage_rate_by_sector": {
             sector: _number(leakage(*emissions, home_cell, sector_of == sector).rate.mean()) for sector in sectors
         },
@@ -85,7 +105,13 @@ def summarise(
             )
             for sector in sectors
         },
-        **trade(policy, reference, sectors=sectors, home=home),
+    }  # fmt: skip
+
+
+def money_at_home(policy: History, home_cell: Mask) -> dict[str, Any]:
+    """What home firms pay and get back, and what customs collect and refund; million USD over the run."""
+    money = {name: policy.accounts[name].sum(0) for name in MONEY}  # [B, C]
+    return {
         "revenue_musd": {
             "carbon_price": _number(money["carbon_cost"][:, home_cell].sum(1).mean()),
             "free_allocation": _number(money["allocation"][:, home_cell].sum(1).mean()),
@@ -93,13 +119,7 @@ def summarise(
             "export_refund": _number(0.0 - money["border_charge"][:, home_cell].sum(1).mean()),
         },
         "abatement_cost_musd": _number(money["abatement_cost"][:, home_cell].sum(1).mean()),
-        "channels": split(policy, reference, home_cell, len(sectors)),
-        "intervals": {
-            name: [_number(bound) for bound in bounds]
-            for name, values in replicas.items()
-            if (bounds := interval(values)) is not None
-        },
-    }  # fmt: skip
+    }
 
 
 def stability(run: History) -> dict[str, Array]:
