@@ -9,19 +9,25 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from carbonray.backtest.runner import backtest as run_backtest
     from carbonray.config import Scenario as Scenario
     from carbonray.data.scenarios import load as load_scenario
     from carbonray.runtime.simulate import equilibrium as equilibrium
     from carbonray.runtime.simulate import simulate as simulate
 
 _PLACES = {
+    "run_backtest": ("carbonray.backtest.runner", "backtest"),
     "simulate": ("carbonray.runtime.simulate", "simulate"),
     "equilibrium": ("carbonray.runtime.simulate", "equilibrium"),
     "Scenario": ("carbonray.config", "Scenario"),
     "load_scenario": ("carbonray.data.scenarios", "load"),
 }
 
-__all__ = ["Scenario", "equilibrium", "load_scenario", "simulate"]
+__all__ = ["Scenario", "equilibrium", "load_scenario", "run_backtest", "simulate"]
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 def __getattr__(name: str) -> Any:

@@ -102,29 +102,43 @@ def simulate(
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     out: Annotated[Path | None, typer.Option(help="New folder for the run; runs/WORLD-SCENARIO-N if left out.")] = None,
     robust: Annotated[bool, typer.Option(help="Also the ablation, the sensitivity and the static oracle.")] = True,
+    uncertainty: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Draws of the uncertain parameters, for intervals; 0 for none. [default: 24]"),
+    ] = None,
+    plants: Annotated[bool, typer.Option("--plants", help="EU ETS plants as named firms: the most exposed.")] = False,
+    plant_list: Annotated[
+        Path | None, typer.Option(help="Your own plants instead, CSV or Parquet; see `data template plants`.")
+    ] = None,
 ) -> None:
     """Simulate a scenario beside its reference run, and report leakage."""
     from carbonray.data.scenarios import load
     from carbonray.report import write_report
     from carbonray.runtime import outputs
     from carbonray.runtime import simulate as runner
+    from carbonray.runtime.exposure import exposure_text
 
-    changes = {"firms.number": firms, "years": years, "replicas": replicas, "seed": seed}
+    named = str(plant_list) if plant_list else "eu" if plants else None
+    changes = {"firms.number": firms, "firms.plants": named, "years": years, "replicas": replicas, "seed": seed}
     scenario = load(target, settings or (), **changes)
     folder = out or outputs.fresh_folder(scenario)
     outputs.check_free(folder)
     with _progress() as tell:
-        result = runner.simulate(scenario, device=device, robust=robust, progress=tell)
+        result = runner.simulate(scenario, device=device, robust=robust, uncertainty=uncertainty, progress=tell)
         tell("writing", 0, 1)
         result.write(folder, finish=write_report)
         tell("writing", 1, 1)
     _print_summary(result.summary)
+    if result.pair.plants is not None:
+        print(exposure_text(result.plants, result.companies))
     print(f"report: {folder / 'report.html'}")
     if result.summary["interrupted"]:
         raise typer.Exit(INTERRUPTED)
 
 
 def _print_summary(summary: dict[str, Any]) -> None:
+    from carbonray.runtime.uncertainty_text import bounds, ranking_lines
+
     first, last = summary["years"]
     stopped = " (interrupted: whole years only)" if summary["interrupted"] else ""
     print(f"{summary['scenario']}, {first}-{last}, {summary['n_firms']:,} firms{stopped}")
@@ -133,15 +147,21 @@ def _print_summary(summary: dict[str, Any]) -> None:
     rows = (
         ("leakage, all sectors", "leakage_rate", 100, "%"),
         ("leakage, CBAM goods", "leakage_rate_cbam_goods", 100, "%"),
+        ("leakage, not electricity", "leakage_rate_without_electricity", 100, "%"),
+        ("leakage with transport", "leakage_rate_with_transport", 100, "%"),
         ("fall at home", "home_reduction_mt", 1, "Mt CO2"),
         ("rise abroad", "foreign_increase_mt", 1, "Mt CO2"),
         ("output, priced sectors", "output_change_share", 100, "%"),
     )
     for label, key, factor, unit in rows:
         value = summary[key]
-        bounds = summary["intervals"].get(key)
-        between = f"  [{bounds[0] * factor:.2f}, {bounds[1] * factor:.2f}]" if bounds and None not in bounds else ""
-        print(f"  {label:24}" + ("undefined" if value is None else f"{value * factor:10.2f} {unit}{between}"))
+        if value is None and key == "leakage_rate_with_transport":
+            continue  # the economy does not know how goods travel
+        between = bounds(summary.get("uncertainty"), key, factor=factor, replicas=summary["intervals"])
+        shown = "undefined" if value is None else f"{value * factor:10.2f} {unit:7}{between}"
+        print(f"  {label:25}{shown}".rstrip())
+    for line in ranking_lines(summary.get("uncertainty")):
+        print(line)
     fuel = summary.get("oracle", {}).get("leakage_rate_with_fuel_channel")
     if fuel is not None:
         rest = summary["oracle"]["leakage_rate"]
@@ -154,15 +174,19 @@ def equilibrium(
     target: Target = "test-arm",
     settings: Settings = None,
     year: Annotated[int | None, typer.Option(help="Calendar year of the policy; the last if left out.")] = None,
+    uncertainty: Annotated[int, typer.Option(metavar="N", help="Draws of the uncertain parameters.")] = 0,
     out: Annotated[Path | None, typer.Option(help="New CSV file for the table of cells.")] = None,
 ) -> None:
     """Solve the static equilibrium that a scenario's policy of one year leads to."""
     from carbonray.runtime.outputs import check_free
     from carbonray.runtime.simulate import equilibrium as solve
+    from carbonray.runtime.uncertainty_text import bounds, ranking_lines
 
     if out is not None:
         check_free(out)
-    found = solve(target, year=year, settings=settings or ())
+    with _progress() as tell:
+        found = solve(target, year=year, settings=settings or (), uncertainty=uncertainty, progress=tell)
+    told = found.get("uncertainty")
     print(f"{found['scenario']} at rest under the policy of {found['year']}")
     if found["undefined_reason"]:
         print(f"leakage is undefined: {found['undefined_reason']}")
@@ -171,10 +195,12 @@ def equilibrium(
         ("leakage, CBAM goods", "leakage_rate_cbam_goods"),
         ("leakage without electricity", "leakage_rate_without_electricity"),
     ):
-        print(f"  {label:28}" + ("undefined" if found[key] is None else f"{found[key]:8.2%}"))
+        print(f"  {label:28}" + ("undefined" if found[key] is None else f"{found[key]:8.2%}") + bounds(told, key))
     print(f"  {'fall at home':28}{found['home_reduction_mt']:8.1f} Mt CO2 a year")
     print(f"  {'rise abroad':28}{found['foreign_increase_mt']:8.1f} Mt CO2 a year")
     print(f"  {'customs receipts':28}{found['customs_musd'] / 1000:8.2f} billion USD a year")
+    for line in ranking_lines(told):
+        print(line)
     print(f"  {'sector':10}{'leakage':>10}{'output at home':>16}")
     for sector, rate in found["leakage_rate_by_sector"].items():
         shown = "undefined" if rate is None else f"{rate:.1%}"
@@ -182,6 +208,29 @@ def equilibrium(
     if out is not None:
         found["cells"].to_csv(out, index=False)
         print(f"cells: {out}")
+
+
+@app.command()
+def backtest(
+    raw: Annotated[Path | None, typer.Option(help="Folder of raw tables, for series that may not be shipped.")] = None,
+    out: Annotated[Path | None, typer.Option(help="New folder for the results; runs/backtest-N if left out.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of every random number.")] = 0,
+    firms: Annotated[int, typer.Option(help="Number of firms.")] = 2000,
+) -> None:
+    """Hold the model against 2005-2022, calibrated on 1995-2004 alone, beside three naive forecasts."""
+    from carbonray.backtest import runner
+    from carbonray.report.backtest_page import terminal, write_backtest_report
+    from carbonray.runtime.outputs import check_free
+
+    folder = out or runner.fresh_folder()
+    check_free(folder)
+    with _progress() as tell:
+        result = runner.backtest(raw, firms=firms, seed=seed, progress=tell)
+        tell("writing", 0, 1)
+        result.write(folder, finish=write_backtest_report)
+        tell("writing", 1, 1)
+    print(terminal(result.summary, result.scores))
+    print(f"report: {folder / 'report.html'}")
 
 
 @app.command()
@@ -236,6 +285,66 @@ def data_describe(name: Annotated[str, typer.Argument(help="A built-in table, fr
     print(describe(name))
 
 
+@data.command("ageing")
+def data_ageing() -> None:
+    """Show how far a table of 2000, aged to 2011 as the 2011 table is to 2026, lies from the true one."""
+    from carbonray.data import ageing_text
+
+    print(ageing_text())
+
+
+@data.command("import")
+def data_import(
+    path: Annotated[Path, typer.Argument(help="The table: a file or folder, as its publisher or pymrio laid it out.")],
+    format_: Annotated[
+        str, typer.Option("--format", help="pymrio, wiod, exiobase3, oecd or eora26.", show_default=False)
+    ] = "",
+    regions: Annotated[Path | None, typer.Option(help="CSV code,region; see `data template regions`.")] = None,
+    sectors: Annotated[Path | None, typer.Option(help="CSV code,sector; see `data template sectors`.")] = None,
+    out: Annotated[Path | None, typer.Option(help="New folder; economies/FORMAT_YEAR if left out.")] = None,
+    year: Annotated[int | None, typer.Option(help="Base year, where the table holds several or tells none.")] = None,
+    emissions: Annotated[
+        list[str] | None,
+        typer.Option(help="Account of CO2 by name (* for any letters; repeat to add), or a CSV region,sector,mt_co2."),
+    ] = None,
+    value_added: Annotated[
+        str, typer.Option(help="stated: must agree with the flows; residual: output less inputs.")
+    ] = "stated",
+    rate: Annotated[float | None, typer.Option(help="Million USD that one unit of the table is worth.")] = None,
+) -> None:
+    """Import your own world table, summed by two maps to regions and sectors of your choice."""
+    from carbonray.data.import_formats import Request
+    from carbonray.data.import_summary import summary
+    from carbonray.data.import_table import import_table, named_maps
+
+    request = Request(
+        path=path, format=format_, year=year, emissions=tuple(emissions or ()), value_added=value_added, rate=rate
+    )
+    regions, sectors = named_maps(request, regions, sectors)
+    with _progress() as tell:
+        imported = import_table(request, regions=regions, sectors=sectors, out=out, progress=tell)
+    print(summary(imported))
+
+
+@data.command("template")
+def data_template(
+    kind: Annotated[str, typer.Argument(help="regions, sectors or plants.")],
+    out: Annotated[Path | None, typer.Option(help="New CSV file; printed if left out.")] = None,
+    format_: Annotated[str | None, typer.Option("--format", help="List the codes of a table of this format.")] = None,
+    path: Annotated[Path | None, typer.Option(help="That table.")] = None,
+    year: Annotated[int | None, typer.Option(help="Its year, where a folder holds several.")] = None,
+) -> None:
+    """Write a filled example of a map or of a list of plants, to copy and edit."""
+    from carbonray.data.templates import own_table, template, write_template
+
+    text = template(kind, table=own_table(format_, path, year))
+    if out is None:
+        print(text, end="")
+        return
+    write_template(text, out)
+    print(f"written: {out}")
+
+
 @data.command("build")
 def data_build(
     raw: Annotated[Path, typer.Option(help="Folder with the raw public tables.")],
@@ -253,6 +362,7 @@ def data_build(
 def bench_world(
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write the table here.")] = None,
     largest: Annotated[int, typer.Option(min=1000, help="Largest number of firms.")] = 1_000_000,
+    economy: Annotated[str | None, typer.Option(help="A built-in table; the scenario's own if left out.")] = None,
 ) -> None:
     """Firm-steps per CPU-second by number of firms, and where the time goes."""
     from carbonray.runtime.bench import bench_world as measure
@@ -263,7 +373,7 @@ def bench_world(
         check_free(json_file)
 
     with _progress() as tell:
-        table = measure(largest, progress=tell)
+        table = measure(largest, economy, progress=tell)
     print_table(table)
     if json_file is not None:
         write_json(table, json_file)

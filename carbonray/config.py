@@ -3,9 +3,9 @@
 Every figure is an assumption that `--set KEY=VALUE` overrides; sources stand under each field.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -30,9 +30,10 @@ def _at_least_one_year(path: dict[int, float]) -> dict[int, float]:
 
 PricePath = Annotated[dict[int, EuroPerTonne], AfterValidator(_at_least_one_year)]
 SharePath = Annotated[dict[int, UnitInterval], AfterValidator(_at_least_one_year)]
+IndexPath = Annotated[dict[int, Positive], AfterValidator(_at_least_one_year)]
 
 
-def at_year(path: Mapping[int, float], year: int) -> float:
+def at_year(path: Mapping[int, float], year: float) -> float:
     """The value of a path in a year: a straight line between its years, flat outside them."""
     years = sorted(path)
     if year <= years[0]:
@@ -41,6 +42,25 @@ def at_year(path: Mapping[int, float], year: int) -> float:
         if year <= right:
             return path[left] + (path[right] - path[left]) * (year - left) / (right - left)
     return path[years[-1]]
+
+
+PARENT_SECTOR = {
+    "STL": "MET",  # iron and steel
+    "ALU": "MET",  # aluminium
+    "OMT": "MET",  # other metals and fabricated metal products
+    "CEM": "NMM",  # cement
+    "ONM": "NMM",  # other minerals: glass, ceramics, lime
+    "FER": "CHE",  # fertilisers and hydrogen
+    "OCH": "CHE",  # other chemicals
+}
+"""The sector of the 12-sector table that each sector of the 16-sector table is split from; others are in both."""
+
+T = TypeVar("T")
+
+
+def by_sector(sectors: Sequence[str], values: Mapping[str, T], other: T) -> list[T]:
+    """The value of each sector: its own, else that of the sector it is split from, else the other one."""
+    return [values.get(s, values.get(PARENT_SECTOR.get(s, s), other)) for s in sectors]
 
 
 LEGAL_CBAM_FACTOR = {
@@ -76,12 +96,18 @@ class Policy(Frozen):
     """Whether imports of covered goods are charged at the border."""
     cbam_factor: SharePath = LEGAL_CBAM_FACTOR
     """Share of the benchmark deducted from an importer's emissions; equals `free_allocation` in law."""
-    coverage: dict[str, UnitInterval] = {"MET": 0.75, "NMM": 0.45, "CHE": 0.10}
-    """Share of a sector's output that is a CBAM good (assumption for 12 sectors)."""
+    coverage: dict[str, UnitInterval] = {
+        "STL": 0.95, "ALU": 0.95, "OMT": 0.0, "CEM": 1.0, "ONM": 0.0, "FER": 0.9, "OCH": 0.0,
+        "MET": 0.75, "NMM": 0.45, "CHE": 0.10,
+    }  # fmt: skip
+    """Share of a sector's output that is a CBAM good (assumption); of a table's sector, else of its parent."""
+    benchmark: Literal["legal", "share"] = "legal"
+    """Where a good is counted in tonnes, its benchmark in law; else and elsewhere `benchmark_share`."""
     benchmark_share: NonNegative = 0.9
-    """Benchmark as a share of the home cell's mean intensity."""
+    """Benchmark as a share of the home cell's mean intensity, where there is no legal one per tonne."""
     benchmark_year: Literal["previous", "base"] = "previous"
-    """Whose mean intensity: the year before, or the base year's."""
+    """Whose mean intensity at home: the year before's, which free allocation of a legal benchmark does not exceed
+    either; or the base year's, and a legal benchmark in full (it overallocates once producers abate)."""
     incidence: UnitInterval = 0.2
     """Share of the border charge that the exporter bears."""
     paid_share: UnitInterval = 1.0
@@ -90,8 +116,10 @@ class Policy(Frozen):
     """Whether exporters declare their own intensity or the default value of their cell with its mark-up."""
     markup: Annotated[dict[int, NonNegative], AfterValidator(_at_least_one_year)] = {2026: 0.1, 2027: 0.2, 2028: 0.3}
     """Mark-up on default values, Implementing Regulation (EU) 2025/2621."""
-    indirect_sectors: tuple[str, ...] = ()
-    """Sectors whose purchased electricity's emissions are charged too (cement and fertilisers in law)."""
+    markup_fixed: dict[str, NonNegative] = {"FER": 0.01}
+    """Mark-up of sectors that have one of their own in every year (fertilisers)."""
+    indirect_sectors: tuple[str, ...] = ("CEM", "FER")
+    """Sectors whose purchased electricity's emissions are charged too, in law cement and fertilisers."""
     export_rebate: UnitInterval = 0.0
     """Share of the net carbon cost refunded on exports of covered goods."""
     retaliation: UnitInterval = 0.0
@@ -139,8 +167,10 @@ class Market(Frozen):
     domestic: dict[str, Positive] = {
         "AGR": 2.5, "MIN": 3.0, "REF": 2.1, "CHE": 3.3, "NMM": 2.9, "MET": 3.3,
         "ELE": 2.8, "CON": 1.9, "EQP": 3.9, "OMF": 3.0, "TRA": 1.9, "SRV": 1.9,
+        "STL": 2.95, "ALU": 4.2, "OMT": 3.75,
     }  # fmt: skip
-    """Elasticity between home-made and imported goods; between origins it is twice that (rule of two)."""
+    """Elasticity between home-made and imported goods, of a table's sector, else of its parent; between origins it is
+    twice that (rule of two)."""
     sigma_scale: Annotated[float, Field(ge=0.05, le=10)] = 1.0
     """Multiplies every `domestic` elasticity: the first thing to vary."""
     final_demand: dict[str, NonNegative] = {"ELE": 0.4, "REF": 0.5, "AGR": 0.5}
@@ -157,7 +187,9 @@ class Firms(Frozen):
     """The firms, and how they behave without learning."""
 
     number: Annotated[int, Field(ge=1, le=50_000_000)] = 10_000
-    """Firms over all cells."""
+    """Firms over all cells; with `plants` the least, for cells that hold plants have five more than these."""
+    plants: str = ""
+    """Named plants as the first firms of their cells: none; `eu` or `eu-gbr`, built in; or a CSV or Parquet file."""
     size_exponent: Positive = 1.06
     """Zipf exponent of sizes (Axtell 2001)."""
     intensity_spread: NonNegative = 0.3
@@ -240,6 +272,17 @@ class Fuel(Frozen):
     """Elasticity of emission intensity to the fuel price (taken equal to the elasticity between inputs)."""
 
 
+class Paths(Frozen):
+    """Paths of yearly means, observed or assumed, 1 in the base year; straight between mid-years, flat outside."""
+
+    demand: dict[str, IndexPath] = {}
+    """Final demand by region; replaces `growth` where it is given."""
+    intensity: dict[str, IndexPath] = {}
+    """Emission intensity without policy, by REGION or REGION-SECTOR; replaces `firms.intensity_trend`."""
+    origin: dict[str, IndexPath] = {}
+    """Weight of a region's goods in what everybody buys: its share of the world's varieties (Krugman 1980)."""
+
+
 class Scenario(Frozen):
     """A CBAM world to simulate."""
 
@@ -249,8 +292,9 @@ class Scenario(Frozen):
     """Lower case, digits and hyphens."""
     summary: str = ""
     """One line on what it asks."""
-    economy: str = "world-2011"
-    """A built-in table, or a folder with one."""
+    economy: str = "goods-2026"
+    """A built-in table, or a folder with one: goods-2026 (16 sectors, aged to 2026), goods-2011 (16, as of 2011),
+    world-2026 and world-2011 (12 sectors)."""
     start_year: Annotated[int, Field(ge=1990, le=2100)] = 2026
     """First year simulated."""
     years: Annotated[int, Field(ge=1, le=100)] = 10
@@ -270,15 +314,22 @@ class Scenario(Frozen):
         "TUR": 0.03, "JPN": 0.007, "KTW": 0.022, "BMX": 0.02, "CAU": 0.02, "ROW": 0.03,
     }  # fmt: skip
     """Growth of final demand a year by region; zero where not named."""
+    paths: Paths = Paths()
+    """Paths that replace constant growth, as a backtest needs."""
     abatement: dict[str, Abatement] = {
         "MET": Abatement(price=180, potential=0.95, exponent=2.4),
         "NMM": Abatement(price=143, potential=1.0, exponent=1.5, cap=0.9),
         "CHE": Abatement(price=200, potential=0.95, exponent=2.0),
         "ELE": Abatement(price=110, potential=1.0, exponent=2.2),
+        "ALU": Abatement(price=220, potential=0.95, exponent=2.2),
+        "OMT": Abatement(price=550, potential=1.0, exponent=2.6),
+        "ONM": Abatement(price=550, potential=1.0, exponent=2.6),
     }
-    """Abatement cost by sector; every other sector follows `abatement_other`."""
+    """Abatement cost of a table's sector, else of its parent; every other sector follows `abatement_other`."""
     abatement_other: Abatement = Abatement(price=550, potential=1.0, exponent=2.6)
     """Abatement cost of sectors not named (RICE: 550 $/t, exponent 2.6)."""
+    abatement_scale: Positive = 1.0
+    """Multiplies every price of `abatement` and `abatement_other`: how dear cutting is at all."""
     market: Market = Market()
     """Elasticities."""
     firms: Firms = Firms()

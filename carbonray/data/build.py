@@ -11,14 +11,32 @@ from typing import Any
 
 import pandas as pd
 
-from carbonray.data import build_economy, build_installations, build_policy
+from carbonray.data import (
+    build_economy,
+    build_freight,
+    build_goods_tables,
+    build_history,
+    build_installations,
+    build_plants,
+    build_policy,
+    build_vintage,
+)
 from carbonray.data.arrow import arrow, parquet
 from carbonray.data.catalogue import PACKAGE, package_in, sha256
 from carbonray.data.errors import DataError
 from carbonray.data.resources import RESOURCES
 from carbonray.data.schema import Resource
 
-RAW_FILES = (*build_economy.RAW_FILES, *build_policy.RAW_FILES, *build_installations.RAW_FILES)
+RAW_FILES = (
+    *build_economy.RAW_FILES,
+    *build_policy.RAW_FILES,
+    *build_history.RAW_FILES,
+    *build_plants.RAW_FILES,
+    *build_vintage.RAW_FILES,
+    *build_freight.RAW_FILES,
+    *build_goods_tables.RAW_FILES,
+    *build_installations.RAW_FILES,
+)
 
 
 def build(raw: Path, out: Path, *, replace: bool = False) -> None:
@@ -39,11 +57,17 @@ def build(raw: Path, out: Path, *, replace: bool = False) -> None:
     refuse_occupied(out, replace=replace)
     world, clipped = build_economy.build_world(raw)
     policy, filled = build_policy.build_policy(raw)
-    frames = {**world, **policy, **build_installations.build_installations(raw)}
+    plants, withheld = build_plants.build_plants(raw)
+    history, measured = build_history.build_history(raw)
+    vintage, aged = build_vintage.build_vintage(raw)
+    frames = {**world, **policy, **history, **vintage, **build_installations.build_installations(raw), **plants}
+    goods, divided = build_goods_tables.build_goods(raw, world)
+    frames |= goods
+    frames |= build_freight.build_freight(raw, frames)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as name:
         fresh, old = Path(name) / "fresh", Path(name) / "old"
-        write(frames, {**clipped, **filled}, fresh)
+        write(frames, {**clipped, **filled, **measured, **withheld, **aged, **divided}, fresh)
         if out.exists():
             out.rename(old)
         try:

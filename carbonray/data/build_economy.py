@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from carbonray.data.economy_frames import economy_frames
 from carbonray.data.errors import DataError
+from carbonray.worlds.cbam.economy import Economy
 
 Array = NDArray[np.float64]
 Frames = dict[str, pd.DataFrame]
@@ -80,8 +82,8 @@ def sum_groups(matrix: Array, rows: NDArray[np.intp], columns: NDArray[np.intp])
     return result.T
 
 
-def aggregate(raw: Path, grouping: Grouping) -> tuple[Array, Array]:
-    """Intermediate use [C, C] and final demand [C, R], inventories netted, nothing clipped yet."""
+def aggregate(raw: Path, grouping: Grouping, *, year: int = YEAR) -> tuple[Array, Array]:
+    """Intermediate use [C, C] and final demand [C, R] of a year, inventories netted, nothing clipped yet."""
     regions, sectors = list(grouping.regions["region"]), list(grouping.sectors["sector"])
     labels, final_labels = read_csv(raw, LABELS), read_csv(raw, FINAL_LABELS)
     row_region = pd.Index(regions).get_indexer(mapped(labels["country"], grouping.region_of, LABELS))
@@ -90,15 +92,15 @@ def aggregate(raw: Path, grouping: Grouping) -> tuple[Array, Array]:
     )
     column_region = pd.Index(regions).get_indexer(mapped(final_labels["country"], grouping.region_of, FINAL_LABELS))
     cell = row_region * len(sectors) + row_sector
-    with np.load(raw / TABLE) as table:
+    with np.load(raw / TABLE.replace(str(YEAR), str(year))) as table:
         transactions, final_demand = table["Z"].astype(np.float64), table["F"].astype(np.float64)
     return sum_groups(transactions, cell, cell), sum_groups(final_demand, cell, column_region)
 
 
-def emissions(raw: Path, grouping: Grouping) -> tuple[pd.Series, pd.Series]:
-    """Mt CO2 of 2011 by (region, sector), and of households by region."""
+def emissions(raw: Path, grouping: Grouping, *, year: int = YEAR) -> tuple[pd.Series, pd.Series]:
+    """Mt CO2 of a year by (region, sector), and of households by region."""
     accounts = read_csv(raw, CO2_ACCOUNTS)
-    accounts = accounts[accounts["year"] == YEAR].reset_index(drop=True)
+    accounts = accounts[accounts["year"] == year].reset_index(drop=True)
     region = mapped(accounts["country"].replace(CO2_COUNTRIES), grouping.region_of, CO2_ACCOUNTS)
     sectors = {**grouping.sector_of("nace2_codes"), HOUSEHOLDS: HOUSEHOLDS}
     sector = mapped(accounts["sector"], sectors, CO2_ACCOUNTS)
@@ -113,13 +115,6 @@ def clip_negatives(matrix: Array) -> tuple[Array, int, float]:
     return np.maximum(matrix, 0.0), int(np.count_nonzero(negative)), float(-negative.sum())
 
 
-def flows(matrix: Array, rows: pd.DataFrame, columns: pd.DataFrame) -> pd.DataFrame:
-    """Long table of the positive entries, row-major: labels of row and column, and `musd`."""
-    row, column = np.nonzero(matrix)
-    parts = [rows.iloc[row].reset_index(drop=True), columns.iloc[column].reset_index(drop=True)]
-    return pd.concat(parts, axis=1).assign(musd=matrix[row, column])
-
-
 def build_world(raw: Path) -> tuple[Frames, Facts]:
     """The tables of `world_2011/` and the figures of their method text.
 
@@ -130,22 +125,18 @@ def build_world(raw: Path) -> tuple[Frames, Facts]:
     transactions, final_demand = aggregate(raw, grouping)
     transactions, cells_z, clipped_z = clip_negatives(transactions)
     final_demand, cells_f, clipped_f = clip_negatives(final_demand)
-    output = transactions.sum(1) + final_demand.sum(1)
     production, households = emissions(raw, grouping)
-
-    index = pd.MultiIndex.from_product([grouping.regions["region"], grouping.sectors["sector"]])
-    cells = index.to_frame(index=False, name=["region", "sector"])
-    suppliers = cells.set_axis(["from_region", "from_sector"], axis=1)
-    users = cells.set_axis(["to_region", "to_sector"], axis=1)
-    markets = grouping.regions[["region"]].set_axis(["to_region"], axis=1)
+    regions, sectors = tuple(grouping.regions["region"]), tuple(grouping.sectors["sector"])
+    economy = Economy(
+        regions=regions,
+        sectors=sectors,
+        year=YEAR,
+        transactions=transactions,
+        final_demand=final_demand,
+        emissions=production.reindex(pd.MultiIndex.from_product([regions, sectors])).to_numpy(),
+    )
     frames = {
-        "world-2011-transactions": flows(transactions, suppliers, users),
-        "world-2011-final-demand": flows(final_demand, suppliers, markets),
-        "world-2011-cells": cells.assign(
-            output_musd=output,
-            value_added_musd=output - transactions.sum(0),
-            mt_co2=production.reindex(index).to_numpy(),
-        ),
+        **economy_frames(economy, "world-2011-"),
         "world-2011-households": households.reindex(grouping.regions["region"]).rename("mt_co2").reset_index(),
         "world-2011-regions": grouping.regions,
         "world-2011-sectors": grouping.sectors,

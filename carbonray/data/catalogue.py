@@ -54,7 +54,8 @@ def resource(name: str, root: Path | None = None) -> dict[str, Any]:
     for entry in entries:
         if entry["name"] == name:
             return dict(entry)
-    raise DataError(f"no table is named {name!r}; there are: {', '.join(entry['name'] for entry in entries)}")
+    first = ", ".join(entry["name"] for entry in entries[:3])
+    raise DataError(f"no table is named {name!r}; there are: {first}, and more; `carbonray data list` shows all")
 
 
 def sha256(path: Path) -> str:

@@ -5,6 +5,7 @@ A folder holds `cells.parquet`, `transactions.parquet` and `final_demand.parquet
 """
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +14,24 @@ from numpy.typing import NDArray
 
 from carbonray.data.catalogue import PACKAGE, datasets_folder, package_in, verify
 from carbonray.data.errors import DataError
-from carbonray.data.resources import CELLS, FINAL_DEMAND, TRANSACTIONS
+from carbonray.data.goods_tonnes import goods_from
+from carbonray.data.resources import CELLS, FINAL_DEMAND, RESOURCES, TRANSACTIONS
+from carbonray.data.resources_freight import RESOURCES_FREIGHT
+from carbonray.data.resources_goods import goods_resource
 from carbonray.data.schema import Resource
 from carbonray.data.tables import file_label, load_table, read_table, row_label
-from carbonray.worlds.cbam.economy import Economy
+from carbonray.worlds.cbam.economy import Economy, Goods
 
 Array = NDArray[np.float64]
 
-ECONOMIES = {"world-2011": "world_2011"}
+ECONOMIES = {
+    "world-2011": "world_2011",
+    "world-2026": "world_2026",
+    "goods-2011": "goods_2011",
+    "goods-2026": "goods_2026",
+    "history-1995": "history_1995",
+    "history-2004": "history_2004",
+}
 BALANCE_TOLERANCE = 1e-3  # of a cell's output
 
 
@@ -40,7 +51,10 @@ def load_economy(source: str | Path = "world-2011", *, year: int | None = None) 
         raise DataError(f"no built-in economy is named {source!r}; there are: {names}; give a Path for a folder")
     root = datasets_folder()
     for resource in (CELLS, TRANSACTIONS, FINAL_DEMAND):
-        verify(resource.name, root)
+        verify(resource.name.replace("world-2011", source), root)
+    optional = {f"{source}-freight", f"{source}-goods"}
+    for name in sorted(optional & {resource.name for resource in RESOURCES}):
+        verify(name, root)
     folder = root / ECONOMIES[source]
     return economy_in(folder, base_year(folder) if year is None else year)
 
@@ -76,9 +90,53 @@ def economy_in(folder: Path, year: int) -> Economy:
         transactions=matrix_z,
         final_demand=matrix_f,
         emissions=cells["mt_co2"].to_numpy(np.float64),
+        freight=freight_in(folder, regions, sectors),
     )
     check_balance(folder / Path(CELLS.path).name, economy, cells)
-    return economy
+    return replace(economy, goods=goods_in(folder, economy))
+
+
+GOODS = goods_resource("goods-2011")
+"""Columns of `goods.parquet`, the same for every economy."""
+
+
+def goods_in(folder: Path, economy: Economy) -> Goods | None:
+    """Goods in tonnes, from a folder's `goods.parquet`; None if it has none.
+
+    Raises:
+        DataError: a code is unknown, a figure is negative, or tonnes times unit value is not the cell's output.
+    """
+    path = folder / Path(GOODS.path).name
+    if not path.is_file():
+        return None
+    table = read(folder, GOODS)
+    place = cell_numbers(path, table, "", economy.regions, economy.sectors)
+    return goods_from(path, table, place, economy.output)
+
+
+FREIGHT = RESOURCES_FREIGHT[0]
+"""Columns of `freight.parquet`, the same for every economy."""
+
+
+def freight_in(folder: Path, regions: tuple[str, ...], sectors: tuple[str, ...]) -> Array | None:
+    """Carbon of carriage [C, R], t CO2 / USD delivered, from a folder's `freight.parquet`; None if it has none.
+
+    Raises:
+        DataError: a code is unknown, a figure is negative, or carriage within a region has one.
+    """
+    path = folder / Path(FREIGHT.path).name
+    if not path.is_file():
+        return None
+    table = read(folder, FREIGHT)
+    carried = np.zeros((len(regions) * len(sectors), len(regions)))
+    origin = cell_numbers(path, table, "from", regions, sectors)
+    destination = positions(path, table, "to_region", regions)
+    at_home = (origin // len(sectors) == destination) & (table["kg_per_usd"].to_numpy() > 0)
+    if at_home.any():
+        row = row_label(table, int(np.flatnonzero(at_home)[0]), FREIGHT.key)
+        raise DataError(f"{file_label(path)}: {row}: kg_per_usd must be 0 within a region")
+    carried[origin, destination] = table["kg_per_usd"].to_numpy(np.float64) / 1000.0
+    return carried
 
 
 def read(folder: Path, resource: Resource) -> pd.DataFrame:
@@ -104,7 +162,7 @@ def positions(path: Path, frame: pd.DataFrame, column: str, codes: tuple[str, ..
     result = pd.Index(codes).get_indexer(pd.Index(frame[column]))
     if (result < 0).any():
         row = int(np.flatnonzero(result < 0)[0])
-        key = tuple(name for name in TRANSACTIONS.key if name in frame)
+        key = tuple(name for name in (*TRANSACTIONS.key, *CELLS.key) if name in frame)
         code = frame[column].iloc[row]
         rule = f"every code must occur in {Path(CELLS.path).name}"
         raise DataError(f"{file_label(path)}: {row_label(frame, row, key)}: {column} {code!r} is unknown; {rule}")

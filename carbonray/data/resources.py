@@ -1,5 +1,10 @@
 """The built-in tables: what each holds, from where, on which terms, and how it was made."""
 
+from carbonray.data.resources_freight import RESOURCES_FREIGHT
+from carbonray.data.resources_goods import EVIDENCE, goods_resources
+from carbonray.data.resources_history import history_resources
+from carbonray.data.resources_plants import RESOURCES_PLANTS
+from carbonray.data.resources_vintage import vintage_resources
 from carbonray.data.schema import Column, Resource
 from carbonray.data.sources import (
     BENCHMARKS_LAW,
@@ -281,4 +286,10 @@ RESOURCES = (
     EU_PRICES,
     PARTNER_PRICES,
     INSTALLATIONS,
+    *RESOURCES_PLANTS,
+    *history_resources((TRANSACTIONS, FINAL_DEMAND, CELLS)),
+    *vintage_resources((TRANSACTIONS, FINAL_DEMAND, CELLS), goods_resources((TRANSACTIONS, FINAL_DEMAND, CELLS))),
+    *goods_resources((TRANSACTIONS, FINAL_DEMAND, CELLS)),
+    *EVIDENCE,
+    *RESOURCES_FREIGHT,
 )

@@ -43,6 +43,9 @@ def load(target: str, settings: Sequence[str] = (), **changes: Any) -> Scenario:
     economy = raw.get("economy")
     if isinstance(economy, str) and (path.parent / economy).is_dir():
         raw["economy"] = str((path.parent / economy).resolve())
+    firms = raw.get("firms")
+    if isinstance(firms, dict) and isinstance(firms.get("plants"), str) and (path.parent / firms["plants"]).is_file():
+        raw["firms"] = firms | {"plants": str((path.parent / firms["plants"]).resolve())}
     for setting in settings:
         key, separator, value = setting.partition("=")
         if not separator or not key:

@@ -66,3 +66,10 @@ EUTL = Source(
     licence_path=CC_BY_PATH,
     path="https://ec.europa.eu/clima/ets/",
 )
+OWID = Source(
+    title="CO2 and greenhouse gas data of Our World in Data (Global Carbon Budget 2024; Maddison project)",
+    publisher="Our World in Data",
+    licence=CC_BY,
+    licence_path=CC_BY_PATH,
+    path="https://github.com/owid/co2-data",
+)

@@ -7,6 +7,8 @@ import torch
 
 from carbonray.config import Scenario
 from carbonray.data.economy_tables import load_economy
+from carbonray.data.placing import Placed, place
+from carbonray.data.plants import load_plants
 from carbonray.network.edges import UNUSED, name_suppliers
 from carbonray.worlds.cbam import CbamWorld, Economy, SupplyGraph, build
 from carbonray.worlds.cbam.parameters import firm_sizes, firms_per_cell
@@ -18,19 +20,34 @@ def economy_of(scenario: Scenario) -> Economy:
     return load_economy(path if path.is_dir() else scenario.economy)
 
 
-def cell_of_firm(economy: Economy, scenario: Scenario) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """[N] the cell of each firm; firms are numbered by cell, largest first."""
-    counts = firms_per_cell(economy, scenario.firms.number)
+def plants_of(scenario: Scenario, economy: Economy) -> Placed | None:
+    """The plants that a scenario names, placed in its economy; nothing if it names none."""
+    return place(load_plants(scenario.firms.plants), economy) if scenario.firms.plants else None
+
+
+def cell_of_firm(
+    economy: Economy, scenario: Scenario, plants: Placed | None = None
+) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """[N] the cell of each firm; firms are numbered by cell, plants first, then the sampled ones, each largest first.
+
+    Args:
+        economy: of the scenario.
+        scenario: says how many firms.
+        plants: if they are placed already; else those of the scenario.
+    """
+    plants = plants or plants_of(scenario, economy)
+    counts = firms_per_cell(economy, scenario.firms.number, plants.named if plants else None)
     return np.repeat(np.arange(len(counts)), counts)
 
 
-def supply_graph(economy: Economy, scenario: Scenario) -> SupplyGraph:
+def supply_graph(economy: Economy, scenario: Scenario, plants: Placed | None = None) -> SupplyGraph:
     """Named suppliers of every firm, drawn with the scenario's seed; no slots if the scenario has none."""
-    cells = cell_of_firm(economy, scenario)
+    plants = plants or plants_of(scenario, economy)
+    cells = cell_of_firm(economy, scenario, plants)
     if scenario.firms.slots == 0:
         none = torch.zeros(0, len(economy.transactions), dtype=torch.int64)
         return SupplyGraph(product=none, supplier=torch.zeros(0, len(cells), dtype=torch.int64))
-    size = firm_sizes(economy, scenario)
+    size = firm_sizes(economy, scenario, plants.named if plants else None)
     edges = name_suppliers(economy, cells, size, seed=scenario.seed, slots=scenario.firms.slots)
     product = np.ascontiguousarray(edges.product.T)
     unnamed = edges.supplier == UNUSED
@@ -49,13 +66,24 @@ def _any_by_cell(
     return found
 
 
-def build_world(scenario: Scenario, economy: Economy | None = None, graph: SupplyGraph | None = None) -> CbamWorld:
+def build_world(
+    scenario: Scenario,
+    economy: Economy | None = None,
+    graph: SupplyGraph | None = None,
+    plants: Placed | None = None,
+) -> CbamWorld:
     """Calibrate the world of a scenario.
 
     Args:
         scenario: what to simulate.
         economy: if it is loaded already.
         graph: if it is drawn already; the policy run and its reference share one.
+        plants: if they are placed already; else those of the scenario.
+
+    Raises:
+        ScenarioError: if the scenario does not fit the economy.
+        DataError: if the economy or the list of plants is not in order.
     """
     economy = economy or economy_of(scenario)
-    return build(economy, scenario, graph or supply_graph(economy, scenario))
+    plants = plants or plants_of(scenario, economy)
+    return build(economy, scenario, graph or supply_graph(economy, scenario, plants), plants.named if plants else None)

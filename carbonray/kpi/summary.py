@@ -46,6 +46,7 @@ def summarise(
     replicas: dict[str, Array] = {
         "leakage_rate": everywhere.rate,
         "leakage_rate_cbam_goods": in_goods.rate,
+        "leakage_rate_without_electricity": leakage(*emissions, home_cell, sector_of != "ELE").rate,
         "leakage_rate_final_year": leakage(*final, home_cell).rate,
         "leakage_rate_cbam_goods_final_year": leakage(*final, home_cell, goods).rate,
         "home_reduction_mt": everywhere.home_reduction,

@@ -18,11 +18,11 @@ class Chart:
     """One figure.
 
     `data` is what `figure_data` returns for it: lines (panel, series, when, x, y, low, high), bars (label, series,
-    value) or edges of a network (source, target, change_mt).
+    value), ranges (series, y, low, high, base) or edges of a network (source, target, change_mt).
     """
 
     key: str  # file name without .png, and the id in the page
-    kind: Literal["lines", "bars", "network"]
+    kind: Literal["lines", "bars", "ranges", "network"]
     data: pd.DataFrame
     title: str  # the finding, from the data
     caption: str  # what is shown and how to read it
@@ -55,6 +55,15 @@ class Chart:
     def alt(self) -> str:
         """What someone who cannot see the figure is told."""
         return f"{self.title}. {self.caption}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """A figure or table without data."""
+
+    key: str
+    title: str
+    reason: str
 
 
 def columns_of(edges: pd.DataFrame) -> dict[str, dict[str, float]]:

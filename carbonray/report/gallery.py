@@ -1,27 +1,17 @@
 """The figures of a run, in the order of the page; one that cannot be drawn says why."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from carbonray.report import figure_data, findings
-from carbonray.report.charts import BLUE, FALL, GREEN, GREY, INK, ORANGE, RED, RISE, Chart
+from carbonray.report import border, exposed, figure_data, findings, uncertainty
+from carbonray.report.charts import BLUE, FALL, GREEN, GREY, INK, ORANGE, RED, RISE, Chart, LeftOut
 from carbonray.report.figure_data import GOODS, TOTAL
 from carbonray.report.run_directory import Run
 from carbonray.report.wording import listed, number, region_name, sector_name
 
 TWO = {TOTAL: INK, GOODS: BLUE}
-
-
-@dataclass(frozen=True, kw_only=True)
-class LeftOut:
-    """A figure without data."""
-
-    key: str
-    title: str
-    reason: str
 
 
 def figures(run: Run) -> list[Chart | LeftOut]:
@@ -36,8 +26,7 @@ def home_name(run: Run) -> str:
 
 def goods_note(run: Run) -> str:
     """Which sectors count as CBAM goods."""
-    coverage = run.scenario.policy.coverage
-    parts = [f"{sector_name(sector)} ({number(100 * coverage[sector])}\u00a0% of output)" for sector in run.covered]
+    parts = [f"{sector_name(sector)} ({number(100 * run.coverage[sector])}\u00a0% of output)" for sector in run.covered]
     return f"CBAM goods: {listed(parts)}; the whole sector is counted." if parts else "No sector has CBAM goods."
 
 
@@ -140,8 +129,7 @@ def _trade(run: Run) -> Chart | LeftOut:
 
 
 def _output(run: Run) -> Chart | LeftOut:
-    priced = run.scenario.policy.priced_sectors
-    data = figure_data.output_changes(run.summary.output_change_by_sector, priced)
+    data = figure_data.output_changes(run.summary.output_change_by_sector, run.priced)
     if data.empty:
         return LeftOut(key="output", title="Output at home", reason="summary.json has no output_change_by_sector")
     return Chart(
@@ -211,11 +199,14 @@ def _sensitivity(run: Run) -> Chart | LeftOut:
 
 
 BUILDERS: tuple[Callable[[Run], Chart | LeftOut], ...] = (
-    _leakage, _emissions, _partners, _sectors, _trade, _output, _costs, _hotspots, _sensitivity,
+    _leakage, _emissions, _partners, _sectors, _trade, border.chart, _output, _costs, exposed.chart, _hotspots,
+    uncertainty.intervals, uncertainty.ranking, _sensitivity,
 )  # fmt: skip
 SECTIONS: Mapping[str, str] = {
     "leakage": "How much leaks", "emissions": "How much leaks", "partners": "Where emissions go",
-    "sectors": "Where emissions go", "trade": "Where emissions go", "output": "What it costs",
-    "costs": "What it costs", "hotspots": "Along the supply chain", "sensitivity": "How certain this is",
+    "sectors": "Where emissions go", "trade": "Where emissions go", "border": "At the border",
+    "output": "What it costs", "costs": "What it costs", "exposed": "What it costs",
+    "hotspots": "Along the supply chain", "uncertainty": "How certain this is", "ranking": "How certain this is",
+    "sensitivity": "How certain this is",
 }  # fmt: skip
 """Heading of the page that each figure stands under."""

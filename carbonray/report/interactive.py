@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from carbonray.report.charts import FALL, GRID, INK, RISE, Chart, columns_of, edge_width
+from carbonray.report.charts import BLUE, FALL, GRID, INK, RISE, Chart, columns_of, edge_width
 from carbonray.report.wording import megatonnes, number, percent
 
 Json = dict[str, Any]
@@ -15,7 +15,7 @@ FONT = {"family": "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue
 
 def spec(chart: Chart) -> Json:
     """`data` and `layout` for Plotly.newPlot."""
-    return {"lines": _lines, "bars": _bars, "network": _network}[chart.kind](chart)
+    return {"lines": _lines, "bars": _bars, "ranges": _ranges, "network": _network}[chart.kind](chart)
 
 
 def _layout(height: int) -> Json:
@@ -146,6 +146,36 @@ def _bar(chart: Chart, series: str, size: int) -> Json:
     text = {"text": said, "textposition": "outside", "cliponaxis": False, "textfont": {"size": size}}
     look = {"type": "bar", "name": _text(series), "marker": {"color": chart.colour(series)}, "hoverinfo": "y+name+text"}
     return look | where | text
+
+
+def _ranges(chart: Chart) -> Json:
+    """A line from low to high, a dot at the median, an upright mark at the base."""
+    data = chart.data
+    labels = [_label(name) for name in data.series]
+    show = percent if chart.as_percent else number_of
+    said = [f"{show(float(low))} to {show(float(high))}" for low, high in zip(data.low, data.high, strict=True)]
+    layout = _layout(150 + 44 * len(labels))
+    layout["xaxis"] = _axis(chart.x_title, nticks=5, tickangle=0, tickformat=",.1~%" if chart.as_percent else ",~r")
+    layout["yaxis"] = _axis("", categoryorder="array", categoryarray=labels[::-1], showgrid=False)
+    layout["yaxis"]["ticklabelstandoff"] = 6
+    layout["margin"]["t"] = 56
+    span: Json = {
+        "type": "scatter", "mode": "markers+text", "name": "Median, and nine of ten draws", "x": data.y.tolist(),
+        "y": labels, "text": said, "textposition": "top center", "textfont": {"size": 11}, "cliponaxis": False,
+        "marker": {"size": 10, "color": BLUE}, "hoverinfo": "y+text",
+        "error_x": {
+            "type": "data", "symmetric": False, "array": (data.high - data.y).tolist(),
+            "arrayminus": (data.y - data.low).tolist(), "color": BLUE, "thickness": 4, "width": 0,
+        },
+    }  # fmt: skip
+    known = data.base.notna().to_numpy()
+    base: Json = {
+        "type": "scatter", "mode": "markers", "name": "As assumed", "x": data.base[known].tolist(),
+        "y": [label for label, there in zip(labels, known, strict=True) if there],
+        "marker": {"size": 16, "color": INK, "symbol": "line-ns-open", "line": {"width": 2.5, "color": INK}},
+        "hoverinfo": "x+name",
+    }  # fmt: skip
+    return {"data": [span, base], "layout": layout}
 
 
 def _text(words: str) -> str:

@@ -3,16 +3,13 @@
 import base64
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import plotly.offline
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from carbonray.report import reading, tables
-from carbonray.report.charts import Chart
-from carbonray.report.gallery import SECTIONS, LeftOut, figures, goods_note, home_name
+from carbonray.report import border, exposed, reading, tables, uncertainty
+from carbonray.report.charts import Chart, LeftOut
+from carbonray.report.gallery import SECTIONS, figures, goods_note, home_name
+from carbonray.report.html import plotly_js, template
 from carbonray.report.interactive import spec
 from carbonray.report.run_directory import ReportError, Run, read_run
 from carbonray.report.stills import png
@@ -79,7 +76,7 @@ def render(run: Run, found: list[Chart | LeftOut], stills: dict[str, bytes]) -> 
         numbers = tables.of_chart(item)
         drawn[item.key] = Drawn(chart=item, still=still, interactive=spec(item), numbers=numbers)
     sections = {name: [drawn[key] for key, under in SECTIONS.items() if under == name] for name in SECTIONS.values()}
-    page: str = _template().render(
+    page: str = template("report.html.j2").render(
         run=run,
         summary=run.summary,
         home=home_name(run),
@@ -93,7 +90,7 @@ def render(run: Run, found: list[Chart | LeftOut], stills: dict[str, bytes]) -> 
         assumptions=tables.assumptions(run.scenario),
         command=tables.command(run.scenario),
         charts={item.key: spec(item) for item in found if isinstance(item, Chart)},
-        plotly_js=_plotly_js(),
+        plotly_js=plotly_js(),
     )
     return page
 
@@ -104,6 +101,10 @@ def cards(run: Run) -> list[Card]:
     span = f"{first}–{last}"
 
     def under(key: str) -> str:
+        told = summary.uncertainty
+        drawn = told.intervals.get(key) if told else None
+        if drawn:
+            return f"{spread((drawn.low, drawn.high))} over {drawn.count} draws of the parameters"
         bounds = summary.interval(key)
         return f"95 % interval {spread(bounds)}" if bounds else span
 
@@ -133,13 +134,18 @@ def _share_of_home(run: Run) -> str:
     return f"{percent(change, signed=True)} of what {region_label(run.home[0]) if len(run.home) == 1 else 'home'} emits"
 
 
+# Heading -> tables under it: name, builder, and why it is missing (nothing is said where that is empty).
 SECTION_TABLES: dict[str, tuple[tuple[str, Callable[[Run], Table | None], str], ...]] = {
     "How much leaks": (("Key figures", tables.key_figures, ""),),
     "Where emissions go": (
         ("By sector", tables.by_sector, ""),
         ("By partner", tables.by_partner, "summary.json has no foreign_increase_by_partner_mt"),
     ),
+    "At the border": (("Border charge by good and origin", border.table, "nothing is charged at the border"),),
+    "What it costs": (("Plants", exposed.plants, ""), ("Companies", exposed.companies, "")),
     "How certain this is": (
+        ("Intervals", uncertainty.figures_table, uncertainty.ABSENT),
+        ("Uncertain parameters", uncertainty.parameters_table, uncertainty.ABSENT),
         ("Leakage at rest", tables.oracle, "the run was made without its static equilibrium"),
         ("Ablation", tables.ablation, "the run was made without its ablation"),
     ),
@@ -155,24 +161,6 @@ def _tables(run: Run) -> dict[str, list[Table]]:
 
 def _missing(run: Run) -> dict[str, list[LeftOut]]:
     return {
-        name: [LeftOut(key="", title=title, reason=why) for title, make, why in makers if make(run) is None]
+        name: [LeftOut(key="", title=title, reason=why) for title, make, why in makers if why and make(run) is None]
         for name, makers in SECTION_TABLES.items()
     }
-
-
-@cache
-def _template() -> Any:
-    environment = Environment(
-        loader=PackageLoader("carbonray.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.j2")
-
-
-@cache
-def _plotly_js() -> str:
-    offline: Any = plotly.offline
-    return str(offline.get_plotlyjs())

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from carbonray.report import figure_data
+from carbonray.report import figure_data, uncertainty
 from carbonray.report.gallery import home_name
 from carbonray.report.run_directory import Run
 from carbonray.report.summary_model import Summary
@@ -109,7 +109,18 @@ def _where(run: Run) -> list[str]:
         named = [f"{CHANNELS.get(name, name)} ({megatonnes(value, signed=True)})" for name, value in ranked]
         total = megatonnes(sum(parts.values()), signed=True)
         said.append(f"In {summary.years[1]} the change abroad, {total} a year, comes through {listed(named)}.")
-    return said
+    return said + _carriage(summary)
+
+
+def _carriage(summary: Summary) -> list[str]:
+    """What carrying goods between regions adds; nothing where the economy does not know it."""
+    rate, change = summary.leakage_rate_with_transport, summary.transport_change_mt
+    if rate is None or change is None:
+        return []
+    return [
+        f"Carrying goods between regions emits {_compared(change)} without the policy; counted as foreign, that makes "
+        f"the total rate {percent(rate)} (some of it is in the transport sector already, and prices do not feel it)."
+    ]
 
 
 def _amounts(ranked: Sequence[tuple[float, str]]) -> str:
@@ -149,6 +160,7 @@ def _certainty(summary: Summary) -> list[str]:
         )
     else:
         said.append("This is one draw of the firms; run it with --replicas to see how much the draw matters.")
+    said += uncertainty.sentences(summary.uncertainty)
     rates = [row.leakage_rate for row in summary.sensitivity if row.leakage_rate is not None]
     if rates:
         said.append(
@@ -186,17 +198,24 @@ def caveats(run: Run) -> list[str]:
         else "It is competitiveness leakage only: cheaper fuel abroad, which published studies hold for about a third "
         "of all leakage, is not in the headline."
     )
-    year = "a table of 2011" if scenario.economy == "world-2011" else f"the table {scenario.economy}"
-    table = (
-        f"The economy is {year} with {sectors} sectors and {regions} regions: steel and aluminium, or cement "
-        "and glass, are not told apart, and what changed since is not in it."
+    apart = (
+        "steel, aluminium, cement and fertilisers are split from metals, minerals and chemicals by production, unit "
+        "values and intensities that are partly assumed"
+        if "STL" in set(run.cells["sector"])
+        else "steel and aluminium, or cement and glass, are not told apart"
     )
+    table = f"The economy is {_table_name(scenario.economy)} with {sectors} sectors and {regions} regions: {apart}."
     learned = (
         "Firms follow fixed or learned rules, and elasticities and abatement costs are assumed, not estimated here. "
         "The result is research, and by itself no basis for actual policy."
     )
+    abatement = (
+        "Abatement starts from nothing: prices paid before the first year count as new, and the whole answer to a "
+        "price comes a year later. Held against history the model cuts more than was cut, so falls at home are "
+        "overstated, those of the first years most."
+    )
     stopped = "The run was interrupted: it covers whole years only, fewer than planned."
-    return [channel, table, learned] + ([stopped] if summary.interrupted else [])
+    return [channel, table, abatement, learned] + ([stopped] if summary.interrupted else [])
 
 
 def change_at_home(cells: pd.DataFrame, home: Sequence[str]) -> float | None:
@@ -204,3 +223,12 @@ def change_at_home(cells: pd.DataFrame, home: Sequence[str]) -> float | None:
     here = cells[cells.region.isin(home)].groupby("run")["emissions_mt"].sum()
     before = float(here["reference"])
     return float(here["policy"]) / before - 1 if before > 0 else None
+
+
+OLD = "a table of 2011, and what changed since is not in it,"
+AGED = "a table of 2011 aged to 2026 with observed growth, output and CO2, but with the supply links of 2011,"
+
+
+def _table_name(economy: str) -> str:
+    names = {"world-2011": OLD, "goods-2011": OLD, "world-2026": AGED, "goods-2026": AGED}
+    return names.get(economy, f"the table {economy}")

@@ -14,7 +14,7 @@ import pandas as pd
 import yaml
 from pydantic import ValidationError
 
-from carbonray.config import Scenario, ScenarioError
+from carbonray.config import Scenario, ScenarioError, by_sector
 from carbonray.data.arrow import arrow, parquet
 from carbonray.data.scenarios import parse
 from carbonray.report.summary_model import Summary
@@ -37,11 +37,29 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "hotspots": ("from_region", "from_sector", "to_region", "to_sector", "reference_mt", "policy_mt", "change_mt"),
 }  # fmt: skip
 """What the report reads of each table."""
-TEXT = ("run", "region", "sector", "from_region", "from_sector", "to_region", "to_sector")
-MAY_BE_NULL = ("leakage_rate", "leakage_rate_cbam_goods")
-"""Null where emissions at home do not fall."""
-MAY_BE_EMPTY = ("hotspots",)
-"""Empty where no edge changes."""
+EXPOSURE = (
+    "emissions_t", "free_allocation_t", "net_carbon_cost_musd", "cost_share", "output_change_share", "rank",
+)  # fmt: skip
+OPTIONAL: Mapping[str, tuple[str, ...]] = {
+    "charges": (
+        "year", "region", "sector", "imports_musd", "imports_kt", "charge_musd", "charge_eur_per_eur",
+        "charge_eur_per_t", "intensity_t_per_t", "benchmark_t_per_t",
+    ),
+    "plants": ("year", "plant_id", "plant", "company", "country", "sector", *EXPOSURE),
+    "companies": ("year", "company", "plants", *EXPOSURE),
+}  # fmt: skip
+"""Tables that a run may do without, and what the report reads of them."""
+TEXT = (
+    "run", "region", "sector", "from_region", "from_sector", "to_region", "to_sector", "plant_id", "plant", "company",
+    "country",
+)  # fmt: skip
+MAY_BE_NULL = (
+    "leakage_rate", "leakage_rate_cbam_goods",
+    "imports_kt", "charge_eur_per_t", "intensity_t_per_t", "benchmark_t_per_t",
+)  # fmt: skip
+"""Null where emissions at home do not fall, and where goods are not counted in tonnes."""
+MAY_BE_EMPTY = ("hotspots", "charges")
+"""Empty where no edge changes, and where no good is covered."""
 RUNS = {"policy", "reference"}
 
 
@@ -69,6 +87,9 @@ class Run:
     flows: pd.DataFrame
     hotspots: pd.DataFrame
     files: tuple[TableFile, ...]
+    charges: pd.DataFrame | None = None
+    plants: pd.DataFrame | None = None
+    companies: pd.DataFrame | None = None
 
     @property
     def home(self) -> tuple[str, ...]:
@@ -78,7 +99,28 @@ class Run:
     @property
     def covered(self) -> tuple[str, ...]:
         """Sectors with CBAM goods."""
-        return tuple(sector for sector, share in self.scenario.policy.coverage.items() if share > 0)
+        return tuple(sector for sector, share in self.coverage.items() if share > 0)
+
+    @property
+    def plants_named(self) -> int:
+        """How many plants the run names."""
+        return 0 if self.plants is None else int(self.plants["plant_id"].nunique())
+
+    @property
+    def sectors(self) -> tuple[str, ...]:
+        """Sectors of the economy."""
+        return tuple(self.cells["sector"].unique())
+
+    @property
+    def coverage(self) -> Mapping[str, float]:
+        """Share of each sector's output that is a CBAM good."""
+        return dict(zip(self.sectors, by_sector(self.sectors, self.scenario.policy.coverage, 0.0), strict=True))
+
+    @property
+    def priced(self) -> tuple[str, ...]:
+        """Sectors that pay the carbon price."""
+        pays = by_sector(self.sectors, dict.fromkeys(self.scenario.policy.priced_sectors, True), other=False)
+        return tuple(sector for sector, does in zip(self.sectors, pays, strict=True) if does)
 
 
 def read_run(run_dir: Path) -> Run:
@@ -90,7 +132,9 @@ def read_run(run_dir: Path) -> Run:
     if not run_dir.is_dir():
         raise ReportError(f"{run_dir}: no such run directory")
     config = _config(run_dir / "config.yaml")
-    tables = {name: read_table(run_dir / f"{name}.parquet", columns) for name, columns in COLUMNS.items()}
+    present = {name: columns for name, columns in OPTIONAL.items() if (run_dir / f"{name}.parquet").exists()}
+    wanted = {**COLUMNS, **present}
+    tables = {name: read_table(run_dir / f"{name}.parquet", columns) for name, columns in wanted.items()}
     try:
         scenario = parse(config["scenario"], origin="config.yaml")
     except ScenarioError as error:

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
-from carbonray.report.charts import FALL, GRID, INK, RISE, Chart, columns_of, edge_width
+from carbonray.report.charts import BLUE, FALL, GRID, INK, RISE, Chart, columns_of, edge_width
 from carbonray.report.interactive import number_of
 from carbonray.report.wording import number, percent
 
@@ -22,7 +22,7 @@ DPI = 130
 
 def png(chart: Chart) -> bytes:
     """The figure with its title, as a PNG file."""
-    drawing = {"lines": _lines, "bars": _bars, "network": _network}[chart.kind](chart)
+    drawing = {"lines": _lines, "bars": _bars, "ranges": _ranges, "network": _network}[chart.kind](chart)
     FigureCanvasAgg(drawing)
     out = io.BytesIO()
     drawing.savefig(out, format="png", dpi=DPI, metadata={"Software": None})
@@ -117,6 +117,30 @@ def _bars(chart: Chart) -> Figure:
     if len(series) > 1:
         patches = [Patch(color=chart.colour(name), label=_plain(name)) for name in series]
         figure.legend(handles=patches, loc="outside lower left", ncols=3, frameon=False, fontsize=9)
+    return figure
+
+
+def _ranges(chart: Chart) -> Figure:
+    data = chart.data
+    figure, (ax,) = _figure(chart, 1.7 + 0.45 * len(data))
+    show = percent if chart.as_percent else number_of
+    for at, row in enumerate(data.itertuples()):
+        low, middle, high, base = (float(getattr(row, name)) for name in ("low", "y", "high", "base"))
+        ax.plot([low, high], [at, at], color=BLUE, lw=4, solid_capstyle="round")
+        ax.plot([middle], [at], "o", color=BLUE, ms=7)
+        ax.plot([base], [at], "|", color=INK, ms=16, mew=2.2)
+        ax.text(middle, at - 0.2, f"{show(low)} to {show(high)}", fontsize=8, color=INK, ha="center", va="bottom")
+    ax.set_yticks(range(len(data)), [_plain(name) for name in data.series])
+    ax.set_ylim(len(data) - 0.5, -0.8)
+    ax.axvline(0, color="#8793a0", lw=1)
+    ax.grid(axis="x", color=GRID, lw=0.8)
+    ax.set_xlabel(_plain(chart.x_title))
+    ax.xaxis.set_major_formatter(_formatter(chart))
+    key = [
+        Line2D([], [], color=BLUE, lw=4, marker="o", ms=7, label="Median, and nine of ten draws"),
+        Line2D([], [], color=INK, ls="", marker="|", ms=14, mew=2.2, label="As assumed"),
+    ]
+    figure.legend(handles=key, loc="outside lower left", ncols=2, frameon=False, fontsize=9)
     return figure
 
 

@@ -52,6 +52,66 @@ class Ablation(Part):
     stress_output_loss_share: Number | None = None
 
 
+class Bounds(Part):
+    """5 %, median and 95 % of a figure over the draws that have it."""
+
+    low: Number
+    median: Number
+    high: Number
+    count: int
+
+
+class ParameterShare(Part):
+    """What a parameter decides of a figure's spread; a fraction."""
+
+    name: str
+    share: Number
+    correlation: Number | None = None
+
+
+class Ranking(Part):
+    """Parameters by their share in the spread of a figure, largest first."""
+
+    figure: str
+    r2: Number | None = None  # what the shares sum to
+    chance: Number | None = None  # share that a parameter without effect would show
+    parameters: tuple[ParameterShare, ...] = ()
+
+
+class UncertainParameter(Part):
+    """A parameter that was drawn; an end that is None is infinite."""
+
+    name: str
+    key: str
+    words: str
+    low: Number | None = None
+    mode: Number | None = None
+    high: Number | None = None
+    distribution: str = ""
+    source: str = ""
+    tag: str = ""
+
+
+class Failure(Part):
+    """A draw without a result."""
+
+    draw: int
+    reason: str
+
+
+class Uncertainty(Part):
+    """Draws of the uncertain parameters, each a run beside its reference."""
+
+    draws: int
+    firms: int
+    failed: int = 0
+    failures: tuple[Failure, ...] = ()
+    base: dict[str, Number | None] = {}
+    intervals: dict[str, Bounds | None] = {}
+    ranking: tuple[Ranking, ...] = ()
+    parameters: tuple[UncertainParameter, ...] = ()
+
+
 class Summary(Part):
     """Key figures of a run. Rates and shares are fractions, Mt CO2 and million USD are sums over the run."""
 
@@ -72,6 +132,10 @@ class Summary(Part):
     leaked_mt: Number | None = None
     leaked_mt_cbam_goods: Number | None = None
     output_change_share: Number | None = None
+    transport_mt: Number | None = None
+    transport_change_mt: Number | None = None
+    leakage_rate_with_transport: Number | None = None
+    leakage_rate_without_electricity: Number | None = None
     supply_shortfall_share: Number | None = None
     leakage_rate_by_sector: BySector = {}
     foreign_increase_by_partner_mt: dict[str, Number | None] = {}
@@ -85,6 +149,7 @@ class Summary(Part):
     sensitivity: tuple[Sensitivity, ...] = ()
     ablation: tuple[Ablation, ...] = ()
     intervals: dict[str, tuple[Number | None, Number | None]] = {}
+    uncertainty: Uncertainty | None = None
     wall_seconds: Number | None = None
     firm_steps: Number | None = None
     firm_steps_per_second: Number | None = None

@@ -42,7 +42,13 @@ def key_figures(run: Run) -> Table:
         rows.append((label, *(_with_interval(getattr(summary, key), summary.interval(key)) for key in keys)))
     for label, name in (("Fall at home", "home_reduction"), ("Rise abroad", "foreign_increase")):
         rows.append((label, *(megatonnes(float(sums[f"{name}{part}_mt"])) for part in ("", "_cbam_goods"))))
-    note = "" if summary.intervals else "One draw of the firms, so there are no intervals."
+    for label, key in (
+        ("Without electricity", "leakage_rate_without_electricity"),
+        ("With transport between regions", "leakage_rate_with_transport"),
+    ):
+        if getattr(summary, key) is not None:
+            rows.append((f"{label}, over the run", _with_interval(getattr(summary, key), summary.interval(key)), "–"))
+    note = "" if summary.intervals else "One draw of the firms, so there are no intervals over replicas."
     columns = ("Figure", "All sectors", "CBAM goods")
     return Table(caption="Key figures", columns=columns, rows=tuple(rows), note=note)
 
@@ -140,15 +146,16 @@ def oracle(run: Run) -> Table | None:
         caption="Leakage at rest",
         columns=("What is counted", "Leakage rate"),
         rows=tuple((label, percent(rate)) for label, rate in rows),
-        note=f"Static equilibrium under the policy of {run.summary.years[1]}, without firms: a check on the run.",
+        note=f"Static equilibrium under the policy of {run.summary.years[1]}, reached after all adjustment, with all "
+        "firms of a cell alike. The run sums its years and has cleaner and dirtier firms, so signs may differ.",
     )
 
 
 def of_chart(chart: Chart) -> Table:
     """The numbers behind a figure."""
     names = {"when": "When", "series": "Series", "panel": "Panel", "y": "Value", "low": "Low", "high": "High",
-             "label": "Where", "value": "Change", "reference": "Without the policy", "source": "Supplier",
-             "target": "Buyer", "change_mt": "Change, Mt CO2 a year"}  # fmt: skip
+             "base": "As assumed", "label": "Where", "value": "Change", "reference": "Without the policy",
+             "source": "Supplier", "target": "Buyer", "change_mt": "Change, Mt CO2 a year"}  # fmt: skip
     kept = [name for name in names if name in chart.data and not _blank(chart.data[name])]
     rows = tuple(tuple(_cell(value, chart) for value in row) for row in chart.data[kept].itertuples(index=False))
     return Table(caption=f"Numbers of the figure: {chart.title}", columns=tuple(names[k] for k in kept), rows=rows)

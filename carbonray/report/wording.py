@@ -14,6 +14,8 @@ SECTORS = {
     "AGR": "farming and forestry", "MIN": "mining", "REF": "refining", "CHE": "chemicals",
     "NMM": "minerals (cement, glass)", "MET": "metals", "ELE": "electricity and gas", "CON": "construction",
     "EQP": "machinery and vehicles",
+    "FER": "fertilisers and hydrogen", "OCH": "other chemicals", "CEM": "cement", "ONM": "glass and other minerals",
+    "STL": "iron and steel", "ALU": "aluminium", "OMT": "other metals",
     "OMF": "other manufacturing", "TRA": "transport", "SRV": "services",
 }  # fmt: skip
 """Short names of the codes of the built-in table; a code without a name stands for itself."""

@@ -25,27 +25,39 @@ WARM_UP = 3
 PAIR_FIRMS = 10_000
 
 
-def bench_world(largest: int = SIZES[-1], progress: Callable[[str, int, int], None] = lambda a, b, c: None) -> Any:
-    """Measure the law scenario at each size up to `largest`; `progress` is told what is under way."""
+def bench_world(
+    largest: int = SIZES[-1],
+    economy: str | None = None,
+    progress: Callable[[str, int, int], None] = lambda a, b, c: None,
+) -> Any:
+    """Measure the law scenario at each size up to `largest`, and its economies beside each other.
+
+    Args:
+        largest: number of firms.
+        economy: on which the sizes are measured; the scenario's own if left out.
+        progress: told what is under way.
+    """
     with inprocess.threads(1):
-        return _bench(largest, progress)
+        return _bench(largest, economy, progress)
 
 
-def _bench(largest: int, progress: Callable[[str, int, int], None]) -> Any:
+def _bench(largest: int, economy: str | None, progress: Callable[[str, int, int], None]) -> Any:
     sizes = [size for size in SIZES if size <= largest]
     bandwidth = copy_bandwidth()
     rows = []
     for done, size in enumerate(sizes):
         progress("measuring", done, len(sizes) + 1)
-        rows.append(_measure(size, bandwidth))
+        rows.append(_measure(size, bandwidth, economy))
     progress("measuring", len(sizes), len(sizes) + 1)
-    scenario = load("law", (f"firms.number={PAIR_FIRMS}",))
+    scenario = load("law", (f"firms.number={PAIR_FIRMS}",), economy=economy)
     started = time.perf_counter()
     pair.run(scenario)
     seconds = time.perf_counter() - started
     progress("measuring", len(sizes) + 1, len(sizes) + 1)
     return {
         "scenario": "law",
+        "economy": scenario.economy,
+        "economies": compare_economies([size for size in (10_000, 100_000) if size <= largest]),
         "threads": torch.get_num_threads(),
         "processor": platform.processor() or platform.machine(),
         "torch": torch.__version__,
@@ -68,10 +80,27 @@ def copy_bandwidth() -> float:
     return 2 * 4 * source.nbytes / (time.perf_counter() - started)
 
 
-def _measure(size: int, bandwidth: float) -> dict[str, Any]:
+COMPARED = ("world-2026", "goods-2026")
+
+
+def compare_economies(sizes: list[int], rounds: int = 3) -> list[dict[str, Any]]:
+    """Milliseconds a step on 12 and on 16 sectors, measured in turn; the least of the rounds, and the ratio."""
+    rows = []
+    for size in sizes:
+        least = dict.fromkeys(COMPARED, float("inf"))
+        for _ in range(rounds):
+            for economy in COMPARED:
+                taken = _steps_per_cpu_second(size, 20, disrupted=False, economy=economy)["cpu_seconds_per_step"]
+                least[economy] = min(least[economy], 1e3 * taken)
+        few, many = least.values()
+        rows.append({"firms": size, "milliseconds_12": few, "milliseconds_16": many, "ratio": many / few})
+    return rows
+
+
+def _measure(size: int, bandwidth: float, economy: str | None) -> dict[str, Any]:
     steps = 30 if size <= 100_000 else 8
-    plain = _steps_per_cpu_second(size, steps, disrupted=False)
-    struck = _steps_per_cpu_second(size, steps, disrupted=True)
+    plain = _steps_per_cpu_second(size, steps, disrupted=False, economy=economy)
+    struck = _steps_per_cpu_second(size, steps, disrupted=True, economy=economy)
     state: State[Any, Any] = plain["state"]
     world: CbamWorld = plain["world"]
     held = _bytes(state.agents[0]) / size
@@ -88,8 +117,8 @@ def _measure(size: int, bandwidth: float) -> dict[str, Any]:
     }
 
 
-def _steps_per_cpu_second(size: int, steps: int, *, disrupted: bool) -> dict[str, Any]:
-    changes: dict[str, Any] = {"firms.number": size}
+def _steps_per_cpu_second(size: int, steps: int, *, disrupted: bool, economy: str | None) -> dict[str, Any]:
+    changes: dict[str, Any] = {"firms.number": size, "economy": economy}
     if disrupted:
         changes["disruptions.outage_rate"] = 0.005
     world = build_world(load("law", (), **changes))
@@ -171,7 +200,7 @@ def print_table(table: Any) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    shown = Table(title=f"law, float64, {table['threads']} thread", title_justify="left")
+    shown = Table(title=f"law on {table['economy']}, float64, {table['threads']} thread", title_justify="left")
     columns = (
         ("firms", "firms", ",.0f"),
         ("firm-steps per CPU-second", "firm_steps_per_cpu_second", ".2e"),
@@ -193,3 +222,8 @@ def print_table(table: Any) -> None:
     console.print(shown)
     console.print(f"copy bandwidth {table['copy_bandwidth_gb_per_second']:.1f} GB/s read and written")
     console.print(f"10,000 firms x 40 steps, policy and reference: {table['pair_10000_firms_40_steps_seconds']:.2f} s")
+    for row in table["economies"]:
+        console.print(
+            f"{row['firms']:,} firms: {row['milliseconds_12']:.2f} ms a step on 12 sectors, "
+            f"{row['milliseconds_16']:.2f} ms on 16, {row['ratio']:.2f} times"
+        )

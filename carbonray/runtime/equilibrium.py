@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from carbonray.config import Scenario, ScenarioError
+from carbonray.config import Scenario, ScenarioError, by_sector
 from carbonray.data.worlds import economy_of
 from carbonray.kpi.leakage import UNDEFINED, Array, Mask, leakage
-from carbonray.units import QUARTERS
-from carbonray.worlds.cbam import Economy
+from carbonray.worlds.cbam import Economy, paths
 from carbonray.worlds.cbam.act import abatement_at, cost_of_abatement
 from carbonray.worlds.cbam.border_charge import CarbonTerms, border_charge, carbon_terms
+from carbonray.worlds.cbam.clearing import declared_default
 from carbonray.worlds.cbam.equilibrium import Elasticities, Equilibrium, solve
 from carbonray.worlds.cbam.parameters import PolicyParams, calibrate_firms, calibrate_market, calibrate_policy
 
@@ -53,9 +53,8 @@ def at_rest(economy: Economy, scenario: Scenario, year: int) -> Rest:
         )
     rest = _solve(economy, scenario, index, fuel_price=1.0)
     if scenario.fuel.channel:
-        growth = np.array([1 + scenario.growth.get(region, 0.0) for region in economy.regions]) ** index
-        trend = (1 + scenario.firms.intensity_trend) ** index
-        base = float((_grown(economy, growth) * economy.emissions / economy.output).sum()) * trend
+        then = _then(economy, scenario, index)
+        base = float((_grown(then.economy, then.growth) * then.intensity).sum())
         log_price, supply, demand = 0.0, scenario.fuel.supply_elasticity, scenario.fuel.demand_elasticity
         for _ in range(FUEL_ITERATIONS):
             wanted = math.log(float(rest.emissions.sum()) / base) / supply
@@ -72,45 +71,85 @@ def without_counterpart(scenario: Scenario) -> list[str]:
     """Keys of a scenario that the static equilibrium cannot represent."""
     used = {
         "policy.threshold_t": scenario.policy.threshold_t > 0,
-        "policy.indirect_sectors": bool(scenario.policy.indirect_sectors),
         "firms.exporters_abate": scenario.firms.exporters_abate,
     }
     return [key for key, there in used.items() if there]
 
 
-def _solve(economy: Economy, scenario: Scenario, index: int, *, fuel_price: float) -> Rest:
-    policy = calibrate_policy(economy, scenario)
-    terms, intensity, abatement = _carbon(economy, scenario, policy, index, fuel_price)
-    declared = torch.as_tensor(economy.emissions / economy.output) * (1 + policy.markup[index])
-    charge = border_charge(
-        intensity=declared if policy.default_values else intensity,
-        deduction=terms.deduction[0],
-        rate=terms.rate[0],
-        offset=terms.offset[0],
+@dataclass(frozen=True, kw_only=True)
+class _Then:
+    """Where the economy is, without policy, after some years."""
+
+    economy: Economy  # with purchases split over origins by the weights of the time
+    growth: Array  # [R] final demand relative to the base year
+    intensity: Array  # [C] t CO2 / USD
+
+
+def _then(economy: Economy, scenario: Scenario, index: int) -> _Then:
+    elapsed = np.array([float(index)])
+    weight = paths.origin_weights(economy, scenario, elapsed, lead=0.0)
+    return _Then(
+        economy=economy if weight is None else paths.reweighted(economy, weight[0].numpy()),
+        growth=paths.demand_index(economy, scenario, elapsed, lead=0.0)[0].numpy(),
+        intensity=economy.emissions
+        / economy.output
+        * paths.intensity_index(economy, scenario, elapsed, 0.0)[0].numpy(),
     )
+
+
+INDIRECT_PASSES = 3
+"""Times that the equilibrium is solved where the charge depends on how much electricity is bought."""
+
+
+def _solve(economy: Economy, scenario: Scenario, index: int, *, fuel_price: float) -> Rest:
+    policy, then = calibrate_policy(economy, scenario), _then(economy, scenario, index)
+    terms, intensity, abatement = _carbon(economy, scenario, policy, index, fuel_price)
     home_cell, home = policy.home_cell.numpy(), policy.home.numpy()
-    charge_paid = np.where(home_cell, -charge.numpy(), charge.numpy()) * policy.crosses
     across = home_cell[:, None] != home[None, :]
     retaliation = policy.retaliation * np.tile(policy.coverage.numpy(), len(home))[:, None]
-    growth = np.array([1 + scenario.growth.get(region, 0.0) for region in economy.regions]) ** index
     net_cost = (terms.price[0] * intensity - terms.allocation[0]).numpy()
     market = calibrate_market(economy, scenario)
-    solution = solve(
-        economy,
-        Elasticities(
-            domestic=market.domestic.numpy(),
-            final_demand=market.final_demand.numpy(),
-            inputs=market.inputs,
-            factor=market.factor_supply,
-        ),
-        carbon_cost=net_cost,
-        charge=charge_paid[:, None] * across + retaliation * (home_cell[:, None] & ~home[None, :]),
-        charge_incidence=market.incidence,
-        final_demand_growth=growth,
-        capacity=_grown(economy, growth),
-        abatement_cost=abatement.numpy(),
-    )
-    return Rest(solution=solution, intensity=intensity.numpy(), charge=charge_paid, carbon_cost=net_cost)
+    bought = economy.transactions / economy.output
+    for _ in range(INDIRECT_PASSES if bool(policy.indirect.any()) and policy.crosses else 1):
+        charge = _charge(economy, policy, terms, intensity, bought, index)
+        solution = solve(
+            then.economy,
+            Elasticities(
+                domestic=market.domestic.numpy(),
+                final_demand=market.final_demand.numpy(),
+                inputs=market.inputs,
+                factor=market.factor_supply,
+            ),
+            carbon_cost=net_cost,
+            charge=charge[:, None] * across + retaliation * (home_cell[:, None] & ~home[None, :]),
+            charge_incidence=market.incidence,
+            final_demand_growth=then.growth,
+            capacity=_grown(then.economy, then.growth),
+            abatement_cost=abatement.numpy(),
+        )
+        bought = solution.intermediate / solution.output
+    return Rest(solution=solution, intensity=intensity.numpy(), charge=charge, carbon_cost=net_cost)
+
+
+def _charge(
+    economy: Economy, policy: PolicyParams, terms: CarbonTerms, intensity: Tensor, bought: Array, index: int
+) -> Array:
+    """[C] border charge per unit that crosses, a refund for exporters at home; `bought` [C, C] inputs per unit."""
+    base = economy.emissions / economy.output
+    charged = intensity + torch.as_tensor(_indirect(economy, policy, intensity.numpy(), bought))
+    if policy.default_values:
+        at_base = base + _indirect(economy, policy, base, economy.transactions / economy.output)
+        charged = torch.where(policy.home_cell, charged, declared_default(policy, torch.as_tensor(at_base), index))
+    charge = border_charge(
+        intensity=charged, deduction=terms.deduction[0], rate=terms.rate[0], offset=terms.offset[0]
+    ).numpy()
+    return np.asarray(np.where(policy.home_cell.numpy(), -charge, charge) * policy.crosses)
+
+
+def _indirect(economy: Economy, policy: PolicyParams, intensity: Array, bought: Array) -> Array:
+    """[C] t CO2 of bought electricity per unit of output, where it is charged."""
+    electricity = np.tile(np.array(economy.sectors) == "ELE", len(economy.regions))
+    return np.asarray((intensity * electricity) @ bought * np.tile(policy.indirect.numpy(), len(economy.regions)))
 
 
 def _carbon(
@@ -119,7 +158,7 @@ def _carbon(
     firms = calibrate_firms(economy, scenario)
     committed = policy.commitment * policy.home_price_path[index]
     price = torch.where(policy.commitment.isnan(), policy.price[index], committed).unsqueeze(0)
-    base = torch.as_tensor(economy.emissions / economy.output) * firms.intensity_trend ** (QUARTERS * index)
+    base = torch.as_tensor(_then(economy, scenario, index).intensity)
     base = base * fuel_price**-scenario.fuel.demand_elasticity
     blank = torch.ones(1, len(policy.priced), dtype=torch.float64)
     paid = carbon_terms(policy, year=index, price=price, home_intensity=blank).price[0]
@@ -158,7 +197,7 @@ def compare(economy: Economy, scenario: Scenario, policy: Rest, reference: Rest)
     """Key figures of two economies at rest."""
     sectors = np.tile(np.array(economy.sectors), len(economy.regions))
     home = np.repeat(np.isin(economy.regions, scenario.home), len(economy.sectors))
-    goods = np.isin(sectors, [s for s, share in scenario.policy.coverage.items() if share > 0])
+    goods = np.tile(np.array(by_sector(economy.sectors, scenario.policy.coverage, 0.0)) > 0, len(economy.regions))
 
     def rate(counted: Mask | None = None) -> float | None:
         value = float(leakage(policy.emissions, reference.emissions, home, counted).rate)
@@ -180,8 +219,8 @@ def compare(economy: Economy, scenario: Scenario, policy: Rest, reference: Rest)
         "output_change_by_sector": _home_change(policy, reference, home, sectors, economy.sectors),
         "cells": [
             {
-                "region": cell.split("-")[0],
-                "sector": cell.split("-")[1],
+                "region": place,
+                "sector": sector,
                 "output_musd": float(policy.solution.output[i]),
                 "output_change_share": float(change[i]),
                 "price_index": float(policy.solution.price[i]),
@@ -190,7 +229,7 @@ def compare(economy: Economy, scenario: Scenario, policy: Rest, reference: Rest)
                 "border_charge_share": float(policy.charge[i]),
                 "carbon_cost_share": float(policy.carbon_cost[i]),
             }
-            for i, cell in enumerate(economy.cells)
+            for i, (place, sector) in enumerate(economy.places)
         ],
     }
 

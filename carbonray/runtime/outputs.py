@@ -18,16 +18,22 @@ from carbonray.config import Scenario
 from carbonray.data import DataError, list_datasets
 from carbonray.data.arrow import arrow, parquet
 from carbonray.data.catalogue import resource, sha256
+from carbonray.data.plants import BUILT_IN
 
 UNITS = {
     "output_musd": "million USD of 2011 at base-year prices, a year",
     "volume_musd": "million USD of 2011 at base-year prices, a year",
     "value_musd": "million USD of 2011, a year",
     "price_index": "base year = 1",
+    "emissions_t": "t CO2e a year, observed",
+    "free_allocation_t": "t CO2e a year, observed",
     "year": "calendar year",
     "step": "quarter of the run, from 0",
 }
-SUFFIXES = {"_musd": "million USD of 2011, a year", "_mt": "Mt CO2 a year", "_rate": "fraction", "_share": "fraction"}
+SUFFIXES = {
+    "_musd": "million USD of 2011, a year", "_mt": "Mt CO2 a year", "_rate": "fraction", "_share": "fraction",
+    "_kt": "kt a year", "_eur_per_t": "EUR of 2026 per t", "_eur_per_eur": "fraction", "_t_per_t": "t CO2 per t",
+}  # fmt: skip
 
 
 class OutputError(ValueError):
@@ -116,6 +122,11 @@ def write_config(scenario: Scenario, path: Path) -> None:
         }
         if not hashes:
             raise DataError(f"{scenario.economy}: no such table")
+    plants = scenario.firms.plants
+    if plants in BUILT_IN:
+        hashes["plants"] = str(resource("plants")["hash"]).removeprefix("sha256:")
+    elif plants:
+        hashes[Path(plants).name] = sha256(Path(plants))
     content = {
         "scenario": scenario.model_dump(mode="json"),
         "carbonray": metadata.version("carbonray"),

@@ -1,12 +1,13 @@
 """Step a run and its reference side by side: same world, same firms, same random numbers, home policy off."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from carbonray.config import Scenario
-from carbonray.data.worlds import build_world, economy_of, supply_graph
+from carbonray.data.placing import Placed
+from carbonray.data.worlds import build_world, economy_of, plants_of, supply_graph
 from carbonray.kpi.history import History
 from carbonray.runtime import inprocess
 from carbonray.runtime.recorder import Recorder
@@ -24,6 +25,7 @@ class Pair:
     economy: Economy
     graph: SupplyGraph
     interrupted: bool  # stopped by the user before the end; whole years are kept
+    plants: Placed | None = None  # the first firms of their cells, where the scenario names any
 
 
 def run(
@@ -49,20 +51,22 @@ def run(
         KeyboardInterrupt: if the user stops it in its first year; later, the whole years are returned.
     """
     economy = economy or economy_of(scenario)
-    graph = graph or supply_graph(economy, scenario)
+    plants = plants_of(scenario, economy)
+    graph = graph or supply_graph(economy, scenario, plants)
     with inprocess.threads(1):
-        return _run(scenario, economy, graph, device, record_firms, progress)
+        worlds = [build_world(s, economy, graph, plants).to(device) for s in (scenario, scenario.reference())]
+        found = _run(scenario, economy, graph, worlds, record_firms, progress)
+    return replace(found, plants=plants)
 
 
 def _run(
     scenario: Scenario,
     economy: Economy,
     graph: SupplyGraph,
-    device: str,
+    worlds: list[CbamWorld],
     record_firms: bool,  # noqa: FBT001
     progress: Callable[[int, int], None],
 ) -> Pair:
-    worlds = [build_world(s, economy, graph).to(device) for s in (scenario, scenario.reference())]
     ids = np.arange(len(worlds[0].firms.size))
     states = [inprocess.reset(world, scenario.seed, scenario.replicas, [{"firm": ids}]) for world in worlds]
     recorders = [Recorder(world, record_firms=record_firms) for world in worlds]

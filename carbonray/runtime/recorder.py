@@ -13,8 +13,8 @@ from torch import Tensor
 from carbonray.kpi.history import Array, History
 from carbonray.runtime.inprocess import Step
 from carbonray.units import QUARTERS
-from carbonray.worlds.cbam.commons import Commons
-from carbonray.worlds.cbam.firms import Firms
+from carbonray.worlds.cbam.commons import Cleared, Commons
+from carbonray.worlds.cbam.firms import Firms, by_cell, own_allocation
 from carbonray.worlds.cbam.world import CbamWorld
 
 ALL_YEARS_UP_TO = 100_000
@@ -42,9 +42,9 @@ class Recorder:
         commons = step.state.commons
         cleared = commons.cleared
         assert cleared is not None
-        accounts = dict(step.accounts)
+        accounts: dict[str, Tensor] = dict(step.accounts)
         accounts["carbon_cost"] = cleared.carbon_price * accounts["emissions"]
-        accounts["allocation"] = cleared.allocation * accounts["output"]
+        accounts.setdefault("allocation", cleared.allocation * accounts["output"])
         accounts["value_added"] = self.world.technology.factor_share * accounts["output"]
         accounts["arriving_capacity"] = cleared.arriving_capacity
         self._accounts.append({name: values.cpu().numpy() for name, values in accounts.items()})
@@ -63,7 +63,7 @@ class Recorder:
         self._accumulate("value", sold * cleared.price.unsqueeze(2))
         self._accumulate("charge", across * charged.unsqueeze(2))
         self._accumulate("flows", (cleared.flows * by_good).mean(0))
-        self._add_firms(step.state.agents[0], commons.step)
+        self._add_firms(step.state.agents[0], commons)
         if commons.step % QUARTERS == 0:
             self._close_year()
 
@@ -79,7 +79,16 @@ class Recorder:
         self._purchases.append(torch.cat([cells, flows[..., n_sectors].flatten(0, 1)], 1).cpu().numpy())
         self._year = {}
 
-    def _add_firms(self, firms: Firms, steps_done: int) -> None:
+    def _carbon(self, firms: Firms, cleared: Cleared) -> dict[str, Tensor]:
+        """What each firm pays for its emissions, and the value of what it is allocated."""
+        cell, params = firms.shard.cell, self.world.firms
+        allocated = own_allocation(params, firms.shard, by_cell(cleared.allocation, cell))
+        cost = by_cell(cleared.carbon_price, cell) * firms.intensity * firms.output
+        return {"carbon_cost": cost, "allocation": allocated * firms.output}
+
+    def _add_firms(self, firms: Firms, commons: Commons) -> None:
+        assert commons.cleared is not None
+        steps_done = commons.step
         year = (steps_done - 1) // QUARTERS
         last = self.world.steps // QUARTERS - 1
         wanted = self.record_firms and (len(firms.shard.ids) <= ALL_YEARS_UP_TO or year in (0, last))
@@ -91,6 +100,8 @@ class Recorder:
             "profit": firms.profit,
             "border_charge": firms.paid,
         }
+        if self.world.firms.own_allocation is not None:
+            values |= self._carbon(firms, commons.cleared)
         for name, value in values.items():
             self._firm_year[name] = self._firm_year[name] + value if name in self._firm_year else value
         if steps_done % QUARTERS == 0:

@@ -7,6 +7,7 @@ import numpy as np
 
 from carbonray.config import Disruption, Scenario
 from carbonray.kpi.summary import summarise
+from carbonray.kpi.transport import transport
 from carbonray.runtime import pair
 from carbonray.runtime.equilibrium import static_leakage
 from carbonray.worlds.cbam import Economy
@@ -26,7 +27,7 @@ def without(scenario: Scenario, part: str) -> Scenario:
     """The scenario without one part of the model."""
     firms, market = scenario.firms, scenario.market
     if part == "firm differences":
-        return scenario.model_copy(update={"firms": firms.model_copy(update={"intensity_spread": 0.0})})
+        return scenario.model_copy(update={"firms": firms.model_copy(update={"intensity_spread": 0.0, "plants": ""})})
     if part == "supply graph":
         return scenario.model_copy(update={"firms": firms.model_copy(update={"slots": 0})})
     if part == "sourcing":
@@ -73,21 +74,26 @@ def _figures(scenario: Scenario, economy: Economy) -> dict[str, Any]:
 
 def summary_of(result: pair.Pair) -> dict[str, Any]:
     """Key figures of a pair of runs."""
-    policy = result.scenario.policy
-    return summarise(
+    world, freight = result.world, result.economy.freight
+    home = world.policy.home.cpu().numpy()
+    found = summarise(
         result.policy,
         result.reference,
-        regions=result.world.regions,
-        sectors=result.world.sectors,
-        home=result.world.policy.home.cpu().numpy(),
-        covered=[sector for sector, share in policy.coverage.items() if share > 0],
-        priced=policy.priced_sectors,
+        regions=world.regions,
+        sectors=world.sectors,
+        home=home,
+        covered=world.covered_sectors,
+        priced=[sector for sector, pays in zip(world.sectors, world.policy.priced.tolist(), strict=True) if pays],
     )
+    return found | transport(result.policy, result.reference, freight, sectors=world.sectors, home=home)
 
 
 def stress(scenario: Scenario, economy: Economy) -> Disruption:
-    """The largest firms, ten and at most a quarter, of the foreign cell that sells most metals home stop for a year."""
-    sector = "MET" if "MET" in economy.sectors else economy.sectors[0]
+    """The largest firms, ten and at most a quarter, of the foreign cell that sells most steel home stop for a year.
+
+    Metals where steel is not apart, and the first sector where there are none.
+    """
+    sector = next((s for s in ("STL", "MET") if s in economy.sectors), economy.sectors[0])
     abroad = [region for region in economy.regions if region not in scenario.home]
     users = np.repeat(np.isin(economy.regions, scenario.home), len(economy.sectors))
     sold = [economy.transactions[economy.cells.index(f"{region}-{sector}")][users].sum() for region in abroad]

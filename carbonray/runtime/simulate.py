@@ -14,7 +14,9 @@ import pandas as pd
 from carbonray.config import Scenario, ScenarioError
 from carbonray.data.scenarios import load
 from carbonray.data.worlds import cell_of_firm, economy_of
-from carbonray.runtime import outputs, robustness, tables
+from carbonray.runtime import exposure, outputs, robustness, tables
+from carbonray.runtime import uncertainty as intervals
+from carbonray.runtime.charges import charges
 from carbonray.runtime.equilibrium import static_leakage, without_counterpart
 from carbonray.runtime.inprocess import threads
 from carbonray.runtime.pair import Pair, run
@@ -33,6 +35,13 @@ class Result:
 
     pair: Pair
     summary: dict[str, Any]
+    uncertainty: pd.DataFrame | None = None  # a row for each draw of the uncertain parameters
+
+    def __repr__(self) -> str:
+        first, last = self.summary["years"]
+        rate = self.summary["leakage_rate"]
+        shown = "undefined" if rate is None else f"{rate:.2%}"
+        return f"<Result of {self.summary['scenario']}, {first}-{last}: leakage {shown}; see .summary and its tables>"
 
     @cached_property
     def steps(self) -> pd.DataFrame:
@@ -50,6 +59,11 @@ class Result:
         return tables.flows(self.pair)
 
     @cached_property
+    def charges(self) -> pd.DataFrame:
+        """What home imports of covered goods pay at the border, per tonne and per euro."""
+        return charges(self.pair)
+
+    @cached_property
     def firms(self) -> pd.DataFrame:
         """Firms by year."""
         return tables.firms(self.pair)
@@ -63,10 +77,18 @@ class Result:
     @cached_property
     def network(self) -> pd.DataFrame:
         """Measures of the supply graph by cell."""
-        scenario = self.pair.scenario
-        covered = [sector for sector, share in scenario.policy.coverage.items() if share > 0]
         with threads(1):
-            return tables.network(self.pair.economy, scenario.home, covered)
+            return tables.network(self.pair.economy, self.pair.scenario.home, self.pair.world.covered_sectors)
+
+    @cached_property
+    def plants(self) -> pd.DataFrame:
+        """Exposure of each named plant by year; ValueError if the scenario names none."""
+        return exposure.plant_years(self.pair)
+
+    @cached_property
+    def companies(self) -> pd.DataFrame:
+        """The same by company."""
+        return exposure.company_years(self.plants)
 
     @cached_property
     def cell_graph(self) -> "nx.DiGraph[str]":
@@ -87,7 +109,7 @@ class Result:
         pair = self.pair
         edges = SupplyEdges(product=pair.graph.product.numpy().T, supplier=pair.graph.supplier.numpy())
         size = pair.world.firms.size.cpu().numpy() * QUARTERS
-        return firm_graph(pair.economy, cell_of_firm(pair.economy, pair.scenario), size, edges)
+        return firm_graph(pair.economy, cell_of_firm(pair.economy, pair.scenario, pair.plants), size, edges)
 
     def write(self, out: Path, finish: Callable[[Path], object] = lambda folder: None) -> Path:
         """Write the run directory; nothing is left behind if it fails.
@@ -103,8 +125,13 @@ class Result:
             outputs.write_config(self.pair.scenario, draft / "config.yaml")
             outputs.write_json(self.summary, draft / "summary.json")
             outputs.write_table(self.steps, draft / "steps.parquet", "a quarter")
-            for name in ("cells", "flows", "firms", "hotspots", "network"):
+            for name in ("cells", "flows", "charges", "firms", "hotspots", "network"):
                 outputs.write_table(getattr(self, name), draft / f"{name}.parquet")
+            if self.uncertainty is not None:
+                outputs.write_table(self.uncertainty, draft / "uncertainty.parquet")
+            if self.pair.plants is not None:
+                outputs.write_table(self.plants, draft / "plants.parquet")
+                outputs.write_table(self.companies, draft / "companies.parquet")
             finish(draft)
         return out
 
@@ -119,6 +146,7 @@ def simulate(
     device: str = "cpu",
     settings: Sequence[str] = (),
     robust: bool = True,
+    uncertainty: int | None = None,
     progress: Progress = silent,
 ) -> Result:
     """Simulate a scenario beside its reference run.
@@ -132,6 +160,7 @@ def simulate(
         device: `cpu` or `cuda`.
         settings: `KEY=VALUE` overrides of any key of the scenario.
         robust: whether the ablation, the sensitivity and the oracle are computed beside the run.
+        uncertainty: draws of the uncertain parameters, for intervals; 24 if `robust`, else none, if left out.
         progress: told the task, and how much of it is done.
 
     Raises:
@@ -140,18 +169,43 @@ def simulate(
     """
     scenario = load_target(target, settings, firms=firms, years=years, replicas=replicas, seed=seed)
     check_device(device)
+    number = draws_of(uncertainty, robust=robust)
     economy = economy_of(scenario)
     started = time.perf_counter()
     pair = run(scenario, economy=economy, device=device, progress=lambda done, of: progress("simulating", done, of))
     wall = time.perf_counter() - started
     found = robustness.summary_of(pair)
-    if robust and not pair.interrupted:
+    draws = None
+    if not pair.interrupted:
         try:
-            with threads(1):
-                found |= _robustness(scenario, pair, progress)
+            beside, draws = _beside(pair, progress, robust=robust, draws=number)
+            found |= beside
         except KeyboardInterrupt:
             found["interrupted"] = True
-    return Result(pair=pair, summary=_headline(pair) | found | _speed(pair, wall))
+    return Result(pair=pair, summary=_headline(pair) | found | _speed(pair, wall), uncertainty=draws)
+
+
+def draws_of(asked: int | None, *, robust: bool) -> int:
+    """Draws of the uncertain parameters.
+
+    Raises:
+        ScenarioError: if fewer than none are asked for.
+    """
+    if asked is None:
+        return intervals.DRAWS if robust else 0
+    if asked < 0:
+        raise ScenarioError(f"--uncertainty {asked}: give the number of draws, 0 for none")
+    return asked
+
+
+def _beside(pair: Pair, progress: Progress, *, robust: bool, draws: int) -> tuple[dict[str, Any], pd.DataFrame | None]:
+    """What is computed beside a run; draws run in processes of their own meanwhile."""
+    if draws == 0:
+        return _robustness(pair.scenario, pair, progress) if robust else {}, None
+    with intervals.begun(pair.scenario, economy=pair.economy, draws=draws) as finish:
+        found = _robustness(pair.scenario, pair, progress) if robust else {}
+        drawn = finish(progress)
+    return found | {"uncertainty": drawn.summary}, drawn.table
 
 
 def load_target(target: str | Scenario, settings: Sequence[str] = (), **changes: Any) -> Scenario:
@@ -180,6 +234,11 @@ def check_device(device: str) -> None:
 
 
 def _robustness(scenario: Scenario, pair: Pair, progress: Progress) -> dict[str, Any]:
+    with threads(1):
+        return _parts(scenario, pair, progress)
+
+
+def _parts(scenario: Scenario, pair: Pair, progress: Progress) -> dict[str, Any]:
     rows = []
     parts = 4
 
@@ -209,7 +268,7 @@ def _headline(pair: Pair) -> dict[str, Any]:
         "scenario": scenario.name,
         "world": scenario.world,
         "years": [scenario.start_year, scenario.start_year + years - 1],
-        "n_firms": scenario.firms.number,
+        "n_firms": len(pair.world.firms.size),
         "replicas": scenario.replicas,
         "seed": scenario.seed,
         "interrupted": pair.interrupted,
@@ -218,7 +277,7 @@ def _headline(pair: Pair) -> dict[str, Any]:
 
 def _speed(pair: Pair, wall: float) -> dict[str, Any]:
     scenario = pair.scenario
-    firm_steps = 2 * scenario.firms.number * scenario.replicas * len(pair.policy.volume) * QUARTERS
+    firm_steps = 2 * len(pair.world.firms.size) * scenario.replicas * len(pair.policy.volume) * QUARTERS
     return {
         "wall_seconds": wall,
         "firm_steps": firm_steps,
@@ -232,7 +291,12 @@ TIMINGS = ("wall_seconds", "firm_steps_per_second", "peak_memory_mib")
 
 
 def equilibrium(
-    target: str | Scenario = "test-arm", *, year: int | None = None, settings: Sequence[str] = ()
+    target: str | Scenario = "test-arm",
+    *,
+    year: int | None = None,
+    settings: Sequence[str] = (),
+    uncertainty: int = 0,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """The static oracle of a scenario: figures, and the table `cells` as a DataFrame.
 
@@ -240,10 +304,17 @@ def equilibrium(
         target: a scenario, its name, or the path of a YAML file.
         year: whose policy; the scenario's last if left out.
         settings: `KEY=VALUE` overrides.
+        uncertainty: draws of the uncertain parameters; their intervals and ranking are under `uncertainty`.
+        progress: told the task, and how much of it is done.
 
     Raises:
         ScenarioError: if the scenario cannot be solved.
     """
+    scenario = load_target(target, settings)
+    number = draws_of(uncertainty, robust=False)
     with threads(1):
-        found = static_leakage(load_target(target, settings), year)
+        found = static_leakage(scenario, year)
+    if number:
+        drawn = intervals.measure(scenario, draws=number, run=False, year=year, progress=progress)
+        found["uncertainty"] = drawn.summary
     return found | {"cells": pd.DataFrame(found["cells"])}

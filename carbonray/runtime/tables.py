@@ -7,6 +7,7 @@ import pandas as pd
 
 from carbonray.kpi.history import History, yearly
 from carbonray.kpi.summary import by_step
+from carbonray.kpi.transport import carried
 from carbonray.network import cascade, graph, leontief, measures
 from carbonray.runtime.outputs import categories
 from carbonray.runtime.pair import Pair
@@ -89,6 +90,7 @@ def flows(pair: Pair) -> pd.DataFrame:
                 "value_musd": history.value.ravel(),
                 "border_charge_musd": history.charge.ravel(),
                 "direct_mt": volume * np.repeat(intensity.ravel(), len(regions)),
+                "transport_mt": carried(history, pair.economy.freight).ravel(),
             }
         )
         frames.append(frame[volume > 0])

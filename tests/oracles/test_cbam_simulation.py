@@ -91,6 +91,18 @@ def test_unequal_firms_come_to_rest_at_the_oracle_with_their_mean_intensities(
     assert flow_leakage(run, 10) == pytest.approx(oracle, abs=YEAR_TEN)
 
 
+def test_charged_electricity_comes_to_rest_at_the_static_oracle(
+    simulated: Callable[..., Pair], world_2011: Economy
+) -> None:
+    arm = ("policy.cbam=true", "policy.reporting=actual", "firms.intensity_spread=0.0", f"years={YEARS}")
+    with_electricity, without = (
+        simulated("test-arm", *arm, f"policy.indirect_sectors={sectors}") for sectors in ("[NMM,CHE]", "[]")
+    )
+    oracle = 100 * static_leakage(with_electricity.scenario, economy=world_2011)["leakage_rate"]
+    assert flow_leakage(with_electricity, YEARS) == pytest.approx(oracle, abs=AT_REST)
+    assert flow_leakage(without, YEARS) - oracle > 3 * AT_REST
+
+
 def test_every_price_and_output_at_rest_is_the_oracles(arm: Callable[..., Pair], world_2011: Economy) -> None:
     run = arm("cbam", 0.0)
     rest = at_rest(world_2011, run.scenario, run.scenario.start_year)

@@ -32,6 +32,11 @@ SCENARIOS: dict[str, dict[str, Any]] = {
     "disruptions": {"disruptions.outage_rate": 0.05, "disruptions.events": EVENT},
     "learned": {"firms.learned": True},
     "learned and disruptions": {"firms.learned": True, "disruptions.outage_rate": 0.05},
+    "plants, learned and disruptions": {
+        "firms.plants": "eu",
+        "firms.learned": True,
+        "disruptions.outage_rate": 0.05,
+    },
     "every switch": {
         "policy.export_rebate": 0.5,
         "policy.retaliation": 0.1,

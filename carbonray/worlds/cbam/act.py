@@ -165,10 +165,10 @@ def _charge(policy: PolicyParams, commons: Commons, cell: Tensor, intensity: Ten
     terms = commons.terms
     at_home = by_cell(policy.home_cell, cell)
     declared = intensity
-    if commons.declared is not None:
-        declared = torch.where(at_home, intensity, by_cell(commons.declared, cell))
     if commons.indirect is not None:
         declared = declared + by_cell(commons.indirect, cell)
+    if commons.declared is not None:
+        declared = torch.where(at_home, declared, by_cell(commons.declared, cell))
     charge = border_charge(
         intensity=declared,
         deduction=by_cell(terms.deduction, cell),

@@ -65,6 +65,10 @@ class CarbonTerms:
 def carbon_terms(policy: PolicyParams, *, year: int, price: Tensor, home_intensity: Tensor) -> CarbonTerms:
     """Spell out a year's policy by cell.
 
+    A legal benchmark per tonne is deducted at the border as it stands.  At home, with `benchmark_follows`, free
+    allocation is held to the sector's mean intensity a year before: a fixed benchmark would soon pay producers that
+    abate for every tonne they make, which allocation by historical activity does not.
+
     Args:
         policy: its parameters.
         year: of the run, from 0.
@@ -76,7 +80,13 @@ def carbon_terms(policy: PolicyParams, *, year: int, price: Tensor, home_intensi
     cells = (batch, n_regions, n_sectors)
     home = policy.home[None, :, None]
     paid = price[:, :, None] * policy.priced
-    benchmark = (policy.benchmark_share * home_intensity)[:, None, :].expand(cells)
+    shared = (policy.benchmark_share * home_intensity)[:, None, :]
+    legal = policy.legal_benchmark.view(cells[1:])
+    if policy.default_values:
+        legal = torch.where(home, legal, policy.default_benchmark.view(cells[1:]))
+    if policy.benchmark_follows:  # at home nobody is allocated more than its sector emitted a year before
+        legal = torch.where(home, torch.minimum(legal, home_intensity[:, None, :]), legal)
+    benchmark = torch.where(legal.isnan(), shared, legal).expand(cells)
     allocation = free_allocation(
         price=paid,
         benchmark=benchmark,

@@ -16,6 +16,8 @@ from carbonray.worlds.cbam.border_charge import carbon_terms
 from carbonray.worlds.cbam.commons import Cleared, Commons
 from carbonray.worlds.cbam.market import Market, Preferences, Purchases
 from carbonray.worlds.cbam.model import Model
+from carbonray.worlds.cbam.parameters import PolicyParams
+from carbonray.worlds.cbam.paths import weighted_shares
 from carbonray.worlds.world import Pool, Shocks
 
 
@@ -41,7 +43,7 @@ def first_commons(model: Model, replicas: int) -> Commons:
         trend=cells,
         crossing_share=cells * 0,
         declared=None,
-        indirect=None,
+        indirect=base_indirect(model).expand(replicas, -1) if bool(model.policy.indirect.any()) else None,
         cleared=None,
     )
     return prepare(model, blank)
@@ -55,16 +57,15 @@ def prepare(model: Model, commons: Commons) -> Commons:
     price = torch.where(commons.commitment.isnan(), model.policy.price[year], committed)
     terms = carbon_terms(model.policy, year=year, price=price, home_intensity=commons.benchmark_intensity)
     trend = model.technology.trend[step]
-    factor = model.firms.intensity_trend**step
-    intensity_factor = factor * exact.power(commons.fuel_price, -model.fuel.demand_elasticity)[:, None]
-    intensity_factor = intensity_factor * torch.ones_like(terms.price)
+    fuel = exact.power(commons.fuel_price, -model.fuel.demand_elasticity)[:, None]
+    intensity_factor = model.technology.intensity_trend[step] * fuel
     if model.firms.price_response > 0:
         response = torch.where(model.policy.home_cell, model.firms.price_response * terms.price, 0.0)
         intensity_factor = intensity_factor * (-response).exp()
     declared = None
     if model.policy.default_values:
-        marked_up = model.technology.intensity * (1 + model.policy.markup[year])
-        declared = marked_up.expand_as(terms.price)
+        base = model.technology.intensity + base_indirect(model)
+        declared = declared_default(model.policy, base, year).expand_as(terms.price)
     return replace(
         commons,
         step=step,
@@ -74,6 +75,28 @@ def prepare(model: Model, commons: Commons) -> Commons:
         trend=trend.expand_as(terms.price),
         declared=declared,
     )
+
+
+def base_indirect(model: Model) -> Tensor:
+    """[C] t CO2 of bought electricity per unit of output in the base year, where it is charged."""
+    technology, n_regions = model.technology, len(model.regions)
+    if not bool(model.policy.indirect.any()):
+        return torch.zeros_like(technology.intensity)
+    good = model.sectors.index("ELE")
+    mean = technology.intensity.view(n_regions, -1)[:, good]
+    home = technology.home_share[good, :, :-1]  # [D, S]
+    abroad = (technology.import_share[good, :, :-1] * mean).sum(-1)
+    mixed = home * mean[:, None] + (1 - home) * abroad
+    return (technology.inputs[good] * mixed * model.policy.indirect).flatten()
+
+
+def declared_default(policy: PolicyParams, intensity: Tensor, year: int) -> Tensor:
+    """[C] default values with their mark-up, t CO2 / USD: the law's per tonne, else the cell's own at base.
+
+    `intensity` [C] is that of the base year, bought electricity's emissions included where they are charged.
+    """
+    value = torch.where(policy.legal_default.isnan(), intensity, policy.legal_default)
+    return value * (1 + policy.markup[year]).repeat(len(policy.home))
 
 
 def clear_market(model: Model, commons: Commons, pool: Pool) -> Commons:
@@ -88,7 +111,7 @@ def clear_market(model: Model, commons: Commons, pool: Pool) -> Commons:
     output = totals["output"]
     mean_charge = totals["charge"] / output.clamp(min=1e-300)
     supply = torch.maximum(output, market.SUPPLY_FLOOR * model.technology.output)
-    preferences = _preferences(model, totals)
+    preferences = _preferences(model, commons, totals)
     try:
         found, iterations = market.clear(
             model.market,
@@ -123,14 +146,16 @@ def clear_market(model: Model, commons: Commons, pool: Pool) -> Commons:
     )
 
 
-def _preferences(model: Model, totals: Mapping[str, Tensor]) -> Preferences:
-    """Weights of origins: the base year's, and what firms that can learn have shifted."""
+def _preferences(model: Model, commons: Commons, totals: Mapping[str, Tensor]) -> Preferences:
+    """Weights of origins: the base year's, the time's, and what firms that can learn have shifted."""
     technology = model.technology
-    base = Preferences(
-        home=technology.home_share,
-        imports=technology.import_share,
-        imports_by_buyer=technology.import_share_by_buyer,
-    )
+    if technology.origin_weight is None:
+        home, imports, by_buyer = technology.home_share, technology.import_share, technology.import_share_by_buyer
+    else:
+        weight = technology.origin_weight[commons.step]
+        home, imports = weighted_shares(technology.home_share, technology.import_share, weight)
+        by_buyer = imports.transpose(2, 3).contiguous()
+    base = Preferences(home=home, imports=imports, imports_by_buyer=by_buyer)
     if not model.firms.learned:
         return base
     return sourcing.preferences(base, totals, model.policy.covered, totals["scale"], len(model.regions))
@@ -252,7 +277,7 @@ def _fuel_price(model: Model, commons: Commons, emissions: Tensor) -> Tensor:
     """World fuel price relative to the base path: supply of constant elasticity meets this quarter's emissions."""
     if not model.fuel.channel:
         return commons.fuel_price
-    trend = model.technology.trend[commons.step] * model.firms.intensity_trend**commons.step
+    trend = model.technology.trend[commons.step] * model.technology.intensity_trend[commons.step]
     base = (model.technology.output * model.technology.intensity * trend).sum()
     supply, demand = model.fuel.supply_elasticity, model.fuel.demand_elasticity
     before = commons.fuel_price.log()

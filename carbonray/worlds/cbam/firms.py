@@ -17,7 +17,7 @@ from carbonray.worlds.cbam.parameters import FirmParams, TechnologyParams
 from carbonray.worlds.cbam.sourcing import Sourcing
 from carbonray.worlds.world import Total
 
-__all__ = ["Firms", "Shard", "by_cell", "make_shard", "replace", "reset", "totals_by_cell"]
+__all__ = ["Firms", "Shard", "by_cell", "make_shard", "own_allocation", "replace", "reset", "totals_by_cell"]
 
 INTENSITY_DRAW = 1
 
@@ -69,6 +69,11 @@ def by_cell(values: Tensor, cell: Tensor) -> Tensor:
     return torch.gather(values, -1, cell.expand(*values.shape[:-1], len(cell)))
 
 
+def own_allocation(params: FirmParams, shard: Shard, by_firm: Tensor) -> Tensor:
+    """Value of free allowances per unit [..., n]: a named firm's share of what its cell gets."""
+    return by_firm if params.own_allocation is None else by_firm * params.own_allocation[shard.ids]
+
+
 def make_shard(params: FirmParams, supplier: Tensor, used: Tensor, ids: NDArray[np.int64]) -> Shard:
     """The constant part of a shard's state; `supplier` [E, N] and `used` [E, C] are the whole graph's."""
     all_ends = params.cell_ends.cpu().numpy()
@@ -100,8 +105,24 @@ def draw_intensities(
     if params.intensity_spread > 0:
         normal = draws.normal(seed, replica, 0, INTENSITY_DRAW, np.arange(len(size)))
         spread = np.exp(params.intensity_spread * normal)
+    if params.own_intensity is not None:
+        return _around_named(params.own_intensity.cpu().numpy(), spread, size, emissions, ends)
     total = np.add.reduceat(spread * size, ends - counts)
     return np.asarray(spread * np.repeat(emissions / total, counts))
+
+
+def _around_named(
+    own: NDArray[np.float64],
+    spread: NDArray[np.float64],
+    size: NDArray[np.float64],
+    emissions: NDArray[np.float64],
+    ends: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """Intensities [N]: named firms' own, the sampled ones' scaled so that each cell emits exactly what it did."""
+    counts = np.diff(ends, prepend=0)
+    known = np.add.reduceat(np.nan_to_num(own) * size, ends - counts)
+    total = np.add.reduceat(np.where(np.isnan(own), spread * size, 0.0), ends - counts)
+    return np.where(np.isnan(own), spread * np.repeat((emissions - known) / total, counts), own)
 
 
 def reset(

@@ -9,7 +9,7 @@ from torch import Tensor
 from carbonray.units import QUARTERS
 from carbonray.worlds.cbam.act import CUTS, GROWTHS
 from carbonray.worlds.cbam.commons import Commons
-from carbonray.worlds.cbam.firms import Firms, by_cell
+from carbonray.worlds.cbam.firms import Firms, by_cell, own_allocation
 from carbonray.worlds.cbam.model import Model
 from carbonray.worlds.cbam.sourcing import n_choices
 from carbonray.worlds.world import Observation
@@ -66,7 +66,7 @@ def observe(model: Model, firms: Firms, commons: Commons) -> Observation:
         firms.charge,
         by_cell(commons.terms.price, cell) / 100,
         by_cell(priced, cell) / 100,
-        by_cell(commons.terms.allocation, cell),
+        own_allocation(params, firms.shard, by_cell(commons.terms.allocation, cell)),
         output / by_cell(made, cell).clamp(min=1e-300),
         by_cell(competitors, cell),
         firms.suppliers_growth,

@@ -12,10 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from carbonray.config import Scenario, ScenarioError, at_year
+from carbonray.config import Scenario, ScenarioError, at_year, by_sector
 from carbonray.units import QUARTERS, USD_2011_PER_EURO_2026
 from carbonray.worlds import exact
-from carbonray.worlds.cbam.economy import Economy
+from carbonray.worlds.cbam import paths
+from carbonray.worlds.cbam.economy import Array, Economy
+from carbonray.worlds.cbam.named_firms import NamedFirms
+from carbonray.worlds.cbam.names import check_names
 
 UNUSED = 1e-30
 """Input coefficient of a good that a cell does not buy: its stock cover is then defined and never binds."""
@@ -38,6 +41,8 @@ class TechnologyParams:
     embodied: Tensor  # [C] t CO2 / USD with inputs' emissions, e (I - A)^-1
     trend: Tensor  # [T + 1, C] output on the path without policy, relative to the base year
     demand_trend: Tensor  # [T + 1, D] final demand on that path, relative to the base year
+    intensity_trend: Tensor  # [T + 1, C] intensity without policy, relative to the base year
+    origin_weight: Tensor | None  # [T + 1, R] of a region's goods in all purchases, relative to the base year
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,9 +75,12 @@ class PolicyParams:
     coverage: Tensor  # [S] (kappa)
     benchmark_share: float
     benchmark_follows: bool  # last year's intensity rather than the base year's
+    legal_benchmark: Tensor  # [C] t CO2 / USD; NaN where the benchmark is a share of the intensity at home
+    default_benchmark: Tensor  # [C] the same for importers that declare default values
     paid_share: float
     default_values: bool
-    markup: Tensor  # [Y + 1]
+    legal_default: Tensor  # [C] t CO2 / USD before mark-up; NaN where the cell's base intensity stands in
+    markup: Tensor  # [Y + 1, S]
     indirect: Tensor  # [S] bool
     export_rebate: float
     retaliation: float
@@ -105,7 +113,6 @@ class FirmParams:
     growth_limit: float
     stock_target: float
     stock_adjustment: float
-    intensity_trend: float  # factor a quarter
     abatement_lag: int
     exporters_abate: bool
     price_response: float
@@ -118,6 +125,8 @@ class FirmParams:
     sourcing_cost: float
     relocation_step: float
     relocation_cost: float
+    own_intensity: Tensor | None = None  # [N] t CO2 / USD of named firms, NaN for sampled ones; None if all are sampled
+    own_allocation: Tensor | None = None  # [N] free allowances per unit relative to the cell's
 
 
 def calibrate_technology(economy: Economy, scenario: Scenario, steps: int) -> TechnologyParams:
@@ -144,9 +153,9 @@ def calibrate_technology(economy: Economy, scenario: Scenario, steps: int) -> Te
     inputs = np.maximum(bought[:, :, :-1] / output.reshape(1, n_regions, n_sectors), UNUSED)
     quarterly = torch.as_tensor(output / QUARTERS)
     shares = torch.as_tensor(economy.transactions / output)  # [C, C] input of product o per unit of cell j
-    growth = torch.tensor([1 + scenario.growth.get(region, 0.0) for region in economy.regions], dtype=torch.float64)
-    quarters = torch.arange(steps + 1, dtype=torch.float64)
-    demand_trend = exact.power(growth, quarters[:, None] / QUARTERS)
+    elapsed = np.arange(steps + 1) / QUARTERS
+    demand_trend = paths.demand_index(economy, scenario, elapsed)
+    weight = paths.origin_weights(economy, scenario, elapsed)
     intensity = torch.as_tensor(economy.emissions / output)
     leontief = exact.inverse(torch.eye(len(output), dtype=torch.float64) - shares)
     return TechnologyParams(
@@ -160,26 +169,33 @@ def calibrate_technology(economy: Economy, scenario: Scenario, steps: int) -> Te
         intensity=intensity,
         embodied=exact.apply(leontief.T, intensity),
         demand_trend=demand_trend,
-        trend=_trend(shares, torch.as_tensor(economy.final_demand) / QUARTERS, quarterly, demand_trend, scenario),
+        intensity_trend=paths.intensity_index(economy, scenario, elapsed),
+        origin_weight=weight,
+        trend=_trend(economy, demand_trend, weight, scenario),
     )
 
 
-def _trend(shares: Tensor, final_demand: Tensor, output: Tensor, demand_trend: Tensor, scenario: Scenario) -> Tensor:
+def _trend(economy: Economy, demand_trend: Tensor, weight: Tensor | None, scenario: Scenario) -> Tensor:
     """Output that clears every market at base prices while final demand grows, [T + 1, C] relative to the base year.
 
     Purchases of inputs are use plus the part of the gap to the stock target that is closed this quarter:
-    X_t = A ((1 + q n) X_t) - q s_t + F_t  and  s_{t+1} = (1 - q) s_t + q n A X_t  with q the stock adjustment and
-    n the target.
+    X_t = A_t ((1 + q n) X_t) - q s_t + F_t  and  s_{t+1} = (1 - q) s_t + q n A_t X_t  with q the stock adjustment and
+    n the target; A_t and F_t split purchases over origins by the weights of the time.
     """
     adjustment, target = scenario.firms.stock_adjustment, scenario.firms.stock_target
+    output = torch.as_tensor(economy.output / QUARTERS)
     identity = torch.eye(len(output), dtype=torch.float64)
-    solve = exact.inverse(identity - shares * (1 + adjustment * target))
-    stock = target * exact.apply(shares, output)
+    stock = target * output  # of composite inputs, by buyer, in units of its output
     path = [output]
     for step in range(1, demand_trend.shape[0]):
-        use = exact.apply(shares, path[-1])
-        stock = (1 - adjustment) * stock + adjustment * target * use
-        path.append(exact.apply(solve, exact.apply(final_demand, demand_trend[step]) - adjustment * stock))
+        if step == 1 or (weight is not None and bool((weight[step] != weight[step - 1]).any())):
+            now = economy if weight is None else paths.reweighted(economy, weight[step].numpy())
+            shares = torch.as_tensor(now.transactions / economy.output)
+            final_demand = torch.as_tensor(now.final_demand) / QUARTERS
+            solve = exact.inverse(identity - shares * (1 + adjustment * target))
+        stock = (1 - adjustment) * stock + adjustment * target * path[-1]
+        demand = exact.apply(final_demand, demand_trend[step])
+        path.append(exact.apply(solve, demand - adjustment * exact.apply(shares, stock)))
     trend = torch.stack(path) / output
     if not bool((trend > 0).all()):
         raise ScenarioError(
@@ -192,11 +208,12 @@ def _trend(shares: Tensor, final_demand: Tensor, output: Tensor, demand_trend: T
 def calibrate_market(economy: Economy, scenario: Scenario) -> MarketParams:
     """Elasticities by sector, the sensitive assumptions."""
     market = scenario.market
-    missing = [sector for sector in economy.sectors if sector not in market.domestic]
-    if missing:
-        raise ScenarioError(f"{scenario.name}: market.domestic: sector {missing[0]} has no elasticity")
-    domestic = torch.tensor([market.domestic[s] * market.sigma_scale for s in economy.sectors], dtype=torch.float64)
-    eta = [market.final_demand.get(s, market.final_demand_other) for s in economy.sectors]
+    found = by_sector(economy.sectors, market.domestic, math.nan)
+    if math.nan in found:
+        missing = economy.sectors[found.index(math.nan)]
+        raise ScenarioError(f"{scenario.name}: market.domestic: sector {missing} has no elasticity")
+    domestic = torch.tensor(found, dtype=torch.float64) * market.sigma_scale
+    eta = by_sector(economy.sectors, market.final_demand, market.final_demand_other)
     return MarketParams(
         domestic=_off_one(domestic),
         imports=_off_one(2 * domestic),
@@ -214,7 +231,7 @@ def _off_one(elasticity: Tensor) -> Tensor:
 def calibrate_policy(economy: Economy, scenario: Scenario) -> PolicyParams:
     """Prices, allocation and charge by year of the run."""
     policy, partners = scenario.policy, scenario.partners
-    _check_names(economy, scenario)
+    check_names(economy, scenario)
     years = [scenario.start_year + i for i in range(scenario.years + 1)]
     home = torch.tensor([region in scenario.home for region in economy.regions])
     path = torch.tensor([at_year(policy.price, y) for y in years], dtype=torch.float64) * USD_2011_PER_EURO_2026
@@ -226,85 +243,67 @@ def calibrate_policy(economy: Economy, scenario: Scenario) -> PolicyParams:
         ],
         dtype=torch.float64,
     )
+    markups = [by_sector(economy.sectors, policy.markup_fixed, at_year(policy.markup, y)) for y in years]
     return PolicyParams(
         home=home,
         price=torch.where(home, path[:, None] * policy.enforced, abroad * USD_2011_PER_EURO_2026),
         home_price_path=path,
         commitment=torch.where(home, math.nan, commitment),
         commitment_step=partners.commitment_step,
-        priced=_among(economy.sectors, policy.priced_sectors),
-        free=_among(economy.sectors, policy.free_sectors),
+        priced=_among(economy, policy.priced_sectors),
+        free=_among(economy, policy.free_sectors),
         free_share=torch.tensor([at_year(policy.free_allocation, y) for y in years], dtype=torch.float64),
         free_share_other=policy.free_allocation_other,
         cbam_factor=torch.tensor([at_year(policy.cbam_factor, y) for y in years], dtype=torch.float64),
         cbam=policy.cbam and policy.enforced,
-        coverage=torch.tensor([policy.coverage.get(s, 0.0) for s in economy.sectors], dtype=torch.float64),
+        coverage=torch.tensor(by_sector(economy.sectors, policy.coverage, 0.0), dtype=torch.float64),
         benchmark_share=policy.benchmark_share,
         benchmark_follows=policy.benchmark_year == "previous",
+        legal_benchmark=_per_dollar(economy, "benchmark" if policy.benchmark == "legal" else None),
+        default_benchmark=_per_dollar(economy, "default_benchmark" if policy.benchmark == "legal" else None),
         paid_share=policy.paid_share,
         default_values=policy.reporting == "default",
-        markup=torch.tensor([at_year(policy.markup, y) for y in years], dtype=torch.float64),
-        indirect=_among(economy.sectors, policy.indirect_sectors),
+        legal_default=_per_dollar(economy, "default_value"),
+        markup=torch.tensor(markups, dtype=torch.float64),
+        indirect=_among(economy, policy.indirect_sectors),
         export_rebate=policy.export_rebate * policy.enforced,
         retaliation=policy.retaliation * (policy.cbam and policy.enforced),
         threshold=policy.threshold_t * 1e-6 / QUARTERS,
     )
 
 
-def _among(names: tuple[str, ...], chosen: tuple[str, ...]) -> Tensor:
-    return torch.tensor([name in chosen for name in names])
+def _among(economy: Economy, chosen: tuple[str, ...]) -> Tensor:
+    return torch.tensor(by_sector(economy.sectors, dict.fromkeys(chosen, True), other=False))
 
 
-def _check_names(economy: Economy, scenario: Scenario) -> None:
-    regions: dict[str, set[str]] = {
-        "home": set(scenario.home),
-        "growth": set(scenario.growth),
-        "partners.price": set(scenario.partners.price),
-        "partners.commitment": set(scenario.partners.commitment),
-        "disruptions.events": {event.region for event in scenario.disruptions.events},
-    }
-    sectors: dict[str, set[str]] = {
-        "policy.priced_sectors": set(scenario.policy.priced_sectors),
-        "policy.free_sectors": set(scenario.policy.free_sectors),
-        "policy.coverage": set(scenario.policy.coverage),
-        "policy.indirect_sectors": set(scenario.policy.indirect_sectors),
-        "abatement": set(scenario.abatement),
-        "market.final_demand": set(scenario.market.final_demand),
-        "disruptions.events": {event.sector for event in scenario.disruptions.events},
-    }
-    for known, used, what in ((economy.regions, regions, "region"), (economy.sectors, sectors, "sector")):
-        for key, names in used.items():
-            unknown = sorted(names - set(known))
-            if unknown:
-                raise ScenarioError(
-                    f"{scenario.name}: {key}: unknown {what} {unknown[0]}; {scenario.economy} has {', '.join(known)}"
-                )
-    if scenario.policy.indirect_sectors and "ELE" not in economy.sectors:
-        raise ScenarioError(f"{scenario.name}: policy.indirect_sectors: {scenario.economy} has no sector ELE")
-    if not scenario.home or len(set(scenario.home)) == len(economy.regions):
-        raise ScenarioError(f"{scenario.name}: home: name at least one region, and leave at least one outside")
-    doubled = sorted(set(scenario.home) & (set(scenario.partners.price) | set(scenario.partners.commitment)))
-    if doubled:
-        raise ScenarioError(f"{scenario.name}: partners: {doubled[0]} is in home and cannot be a partner too")
+def _per_dollar(economy: Economy, figure: str | None) -> Tensor:
+    """[C] what the law says of a tonne, t CO2e / t, over the tonne's value; NaN where goods have no tonnes."""
+    if economy.goods is None or figure is None:
+        return torch.full((len(economy.cells),), math.nan, dtype=torch.float64)
+    per_tonne: Array = getattr(economy.goods, figure)
+    return torch.as_tensor(per_tonne / economy.goods.unit_value)
 
 
-def calibrate_firms(economy: Economy, scenario: Scenario) -> FirmParams:
+def calibrate_firms(economy: Economy, scenario: Scenario, named: NamedFirms | None = None) -> FirmParams:
     """Number and size of firms, and their behaviour."""
     firms = scenario.firms
-    counts = firms_per_cell(economy, firms.number)
-    options = [scenario.abatement.get(s, scenario.abatement_other) for s in economy.sectors] * len(economy.regions)
+    ends = firms_per_cell(economy, firms.number, named).cumsum()
+    options = by_sector(economy.sectors, scenario.abatement, scenario.abatement_other) * len(economy.regions)
     cells = torch.tensor(
-        [[o.price * USD_2011_PER_EURO_2026, o.potential, o.exponent, o.cap] for o in options], dtype=torch.float64
+        [
+            [o.price * scenario.abatement_scale * USD_2011_PER_EURO_2026, o.potential, o.exponent, o.cap]
+            for o in options
+        ],
+        dtype=torch.float64,
     ).T.contiguous()
     return FirmParams(
-        cell_ends=torch.as_tensor(counts.cumsum()),
-        size=torch.as_tensor(firm_sizes(economy, scenario)),
+        cell_ends=torch.as_tensor(ends),
+        size=torch.as_tensor(firm_sizes(economy, scenario, named)),
         intensity_spread=firms.intensity_spread,
         growth_response=firms.growth_response,
         growth_limit=firms.growth_limit,
         stock_target=firms.stock_target,
         stock_adjustment=firms.stock_adjustment,
-        intensity_trend=math.exp(math.log1p(firms.intensity_trend) / QUARTERS),
         abatement_lag=firms.abatement_lag,
         exporters_abate=firms.exporters_abate,
         price_response=firms.price_response,
@@ -317,14 +316,20 @@ def calibrate_firms(economy: Economy, scenario: Scenario) -> FirmParams:
         sourcing_cost=firms.sourcing_cost,
         relocation_step=firms.relocation_step,
         relocation_cost=firms.relocation_cost,
+        own_intensity=None if named is None else torch.as_tensor(named.spread(named.intensity, ends, others=math.nan)),
+        own_allocation=None if named is None else torch.as_tensor(named.spread(named.allocation, ends, others=1.0)),
     )
 
 
 MINIMUM_FIRMS = 5
 
 
-def firms_per_cell(economy: Economy, number: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def firms_per_cell(
+    economy: Economy, number: int, named: NamedFirms | None = None
+) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """[C] firms: five each, the rest half by output and half by emissions (largest remainders).
+
+    A cell with named firms has at least five more than those, so that `number` is then the least.
 
     Raises:
         ScenarioError: if there are too few firms for five in every cell.
@@ -340,14 +345,30 @@ def firms_per_cell(economy: Economy, number: int) -> np.ndarray[tuple[int], np.d
     counts = np.floor(wanted).astype(np.int64)
     order = np.argsort(counts - wanted, kind="stable")
     counts[order[: number - least - counts.sum()]] += 1
-    return np.asarray(counts + MINIMUM_FIRMS)
+    counts += MINIMUM_FIRMS
+    if named is not None:
+        named_counts = named.counts(len(counts))
+        counts = np.where(named_counts > 0, np.maximum(counts, named_counts + MINIMUM_FIRMS), counts)
+    return np.asarray(counts)
 
 
-def firm_sizes(economy: Economy, scenario: Scenario) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """[N] base output a quarter, largest first in each cell, summing to the cell's: Zipf (Axtell 2001)."""
-    counts = firms_per_cell(economy, scenario.firms.number)
+def firm_sizes(
+    economy: Economy, scenario: Scenario, named: NamedFirms | None = None
+) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """[N] base output a quarter, largest first in each cell, summing to the cell's: Zipf (Axtell 2001).
+
+    Named firms come first with their own; the sampled ones are the tail of the law behind them and fill the rest.
+    """
+    counts = firms_per_cell(economy, scenario.firms.number, named)
     starts = counts.cumsum() - counts
     rank = np.arange(counts.sum()) - np.repeat(starts, counts) + 1
     weight = np.exp(np.log(rank) * (-1.0 / scenario.firms.size_exponent))
+    rest = economy.output / QUARTERS
+    if named is not None:
+        weight[named.firms(counts.cumsum())] = 0.0
+        rest = rest - np.bincount(named.cell, named.output, len(counts)) / QUARTERS
     total = np.add.reduceat(weight, starts)
-    return np.asarray(weight * np.repeat(economy.output / QUARTERS / total, counts))
+    size = weight * np.repeat(rest / total, counts)
+    if named is not None:
+        size[named.firms(counts.cumsum())] = named.output / QUARTERS
+    return np.asarray(size)

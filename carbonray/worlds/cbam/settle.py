@@ -12,7 +12,7 @@ from carbonray.worlds import exact
 from carbonray.worlds.cbam import deliveries
 from carbonray.worlds.cbam.act import cost_of_abatement, unit_cost
 from carbonray.worlds.cbam.commons import Cleared, Commons
-from carbonray.worlds.cbam.firms import Firms, by_cell, totals_by_cell
+from carbonray.worlds.cbam.firms import Firms, by_cell, own_allocation, totals_by_cell
 from carbonray.worlds.cbam.model import Model
 from carbonray.worlds.cbam.parameters import FirmParams
 from carbonray.worlds.world import Bid, Mail, Outcome
@@ -41,19 +41,14 @@ def settle(model: Model, firms: Firms, commons: Commons, mail: Mail) -> tuple[Fi
         delivered = deliveries.delivered_share(firms, cleared, mail, model.slots, model.disruptions.spot_share)
     stock, cover = _stocks(params, firms, need, delivered)
     made = firms.output * (1 - firms.struck) if disrupted else firms.output
-    capacity = firms.capacity * by_cell(cleared.trend, cell)
-    log_cost = unit_cost(
-        model.market,
-        by_cell(model.technology.factor_share, cell),
-        by_cell(cleared.input_cost, cell),
-        firms.output / capacity,
-    )
+    log_cost = _log_cost(model, firms, cleared)
     cost = log_cost.exp()
     crossing = by_cell(cleared.crossing_share, cell)
     carbon = by_cell(cleared.carbon_price, cell) * firms.intensity
     unabated = firms.base_intensity * by_cell(cleared.intensity_factor, cell)
     abatement = unabated * cost_of_abatement(params, firms.abated, cell)
-    revenue = by_cell(cleared.revenue, cell) + by_cell(cleared.allocation, cell)
+    allocation = own_allocation(params, firms.shard, by_cell(cleared.allocation, cell))
+    revenue = by_cell(cleared.revenue, cell) + allocation
     per_unit = revenue - crossing * firms.charge - carbon - cost - abatement
     profit = per_unit * made - firms.transaction_cost
     paid = crossing * firms.charge * made
@@ -79,10 +74,24 @@ def settle(model: Model, firms: Firms, commons: Commons, mail: Mail) -> tuple[Fi
         "abatement_cost": abatement * made,
         "planned": firms.plan,
     }
+    if params.own_allocation is not None:
+        values["allocation"] = allocation * made
     if not bool(torch.isfinite(profit.sum())):
         raise SettlementError(f"step {commons.step}: a firm's profit is not a number")
     accounts = Bid(totals=totals_by_cell(firms.shard, values, model.bounds))
     return settled, Outcome(reward={"firm": profit}, terminated=False, accounts=accounts)
+
+
+def _log_cost(model: Model, firms: Firms, cleared: Cleared) -> Tensor:
+    """Log of each firm's cost of a unit, at current prices and its own use of capacity."""
+    cell = firms.shard.cell
+    capacity = firms.capacity * by_cell(cleared.trend, cell)
+    return unit_cost(
+        model.market,
+        by_cell(model.technology.factor_share, cell),
+        by_cell(cleared.input_cost, cell),
+        firms.output / capacity,
+    )
 
 
 def _hear(firms: Firms, cleared: Cleared, mail: Mail) -> Firms:

@@ -23,6 +23,7 @@ from carbonray.worlds.cbam.deliveries import Slots
 from carbonray.worlds.cbam.economy import Economy
 from carbonray.worlds.cbam.firms import Firms
 from carbonray.worlds.cbam.model import Model
+from carbonray.worlds.cbam.named_firms import NamedFirms
 from carbonray.worlds.cbam.observe import FEATURES, observe
 from carbonray.worlds.cbam.outages import outages
 from carbonray.worlds.cbam.parameters import (
@@ -48,6 +49,11 @@ class CbamWorld(Model):
         moves = (sourcing.n_choices(len(self.policy.covered), len(self.regions)),) if self.firms.learned else ()
         heads = (len(GROWTHS), len(CUTS), *moves)
         return {"firm": Role(count=len(self.firms.size), features=len(FEATURES), heads=heads)}
+
+    @property
+    def covered_sectors(self) -> tuple[str, ...]:
+        """Sectors with CBAM goods."""
+        return tuple(self.sectors[place] for place in self.policy.covered.tolist())
 
     @property
     def rounds(self) -> int:
@@ -124,8 +130,8 @@ class SupplyGraph:
     supplier: Tensor  # [E, N] int64 firm
 
 
-def build(economy: Economy, scenario: Scenario, graph: SupplyGraph) -> CbamWorld:
-    """Calibrate a world.
+def build(economy: Economy, scenario: Scenario, graph: SupplyGraph, named: NamedFirms | None = None) -> CbamWorld:
+    """Calibrate a world; `named` firms, such as plants, are the first of their cells.
 
     Raises:
         ScenarioError: if the scenario does not fit the economy.
@@ -142,7 +148,7 @@ def build(economy: Economy, scenario: Scenario, graph: SupplyGraph) -> CbamWorld
         technology=technology,
         market=calibrate_market(economy, scenario),
         policy=policy,
-        firms=calibrate_firms(economy, scenario),
+        firms=calibrate_firms(economy, scenario, named),
         disruptions=scenario.disruptions,
         fuel=scenario.fuel,
         slots=Slots(good=product % len(economy.sectors), product=product, used=graph.product >= 0),
@@ -157,7 +163,7 @@ def _bounds(technology: TechnologyParams, scenario: Scenario) -> Mapping[str, fl
     mass = 4.0 * float((technology.output * technology.embodied).sum()) * float(technology.trend.max())
     goods = money * max(1.0, scenario.firms.stock_target)
     names_money = ("output", "scale", "lost", "named", "named_lost", "planned")
-    names_value = ("charge", "profit", "border_charge", "abatement_cost")
+    names_value = ("charge", "profit", "border_charge", "abatement_cost", "allocation")
     return MappingProxyType(
         dict.fromkeys(names_money, money)
         | dict.fromkeys(names_value, 16.0 * money)

@@ -31,6 +31,28 @@ def scenario(**changes: Any) -> dict[str, Any]:
     ).model_dump(mode="json")
 
 
+def uncertainty() -> dict[str, Any]:
+    """Twenty draws of two parameters; one failed, and the rate of CBAM goods is decided by the second."""
+    rates = {"leakage_rate": (0.06, 0.1, 0.14), "leakage_rate_cbam_goods": (0.2, 0.25, 0.3)}
+    shares = {"leakage_rate": (0.7, 0.2), "leakage_rate_cbam_goods": (0.1, 0.8)}
+    names = ("sigma_scale", "incidence")
+    return {
+        "draws": 20, "firms": 4, "failed": 1, "failures": [{"draw": 3, "reason": "the market did not clear"}],
+        "base": {"leakage_rate": 0.1, "leakage_rate_cbam_goods": None},
+        "intervals": {rate: dict(zip(("low", "median", "high"), values, strict=True)) | {"count": 19}
+                      for rate, values in rates.items()} | {"leakage_rate_final_year": None},
+        "ranking": [
+            {"figure": rate, "r2": sum(values), "chance": 0.05, "parameters": [
+                {"name": name, "share": share, "correlation": None}
+                for share, name in sorted(zip(values, names, strict=True), reverse=True)]}
+            for rate, values in shares.items()],
+        "parameters": [
+            {"name": name, "key": f"market.{name}", "words": words, "low": 0.7, "mode": 1.0, "high": None,
+             "distribution": "triangular", "source": "a book", "tag": "recall"}
+            for name, words in zip(names, ("trade elasticities", "share that exporters bear"), strict=True)],
+    }  # fmt: skip
+
+
 def summary(**changes: Any) -> dict[str, Any]:
     found = {
         "scenario": "small", "world": "cbam", "years": [2030, 2030], "n_firms": 4, "replicas": 1, "seed": 0,
@@ -49,6 +71,7 @@ def summary(**changes: Any) -> dict[str, Any]:
                       "home_reduction_mt": 40.0, "supply_shortfall_share": 0.0},
                      {"without": "sourcing", "leakage_rate": -0.02, "leakage_rate_cbam_goods": None,
                       "home_reduction_mt": 39.0, "supply_shortfall_share": 0.001}],
+        "uncertainty": uncertainty(),
         "intervals": {}, "wall_seconds": 0.5, "firm_steps": 32, "firm_steps_per_second": 64.0,
         "peak_memory_mib": 100.0,
     }  # fmt: skip
@@ -117,6 +140,30 @@ def hotspots() -> pd.DataFrame:
     return pd.DataFrame(edges, columns=names).assign(reference_mt=20.0, policy_mt=lambda t: 20.0 + t.change_mt)
 
 
+def charges() -> pd.DataFrame:
+    """Two years of one good from one origin: 40 kt at 500 EUR/t paying a tenth of their value, then a fifth."""
+    years = pd.DataFrame({"year": [2030, 2031], "share": [0.1, 0.2]})
+    return pd.DataFrame(
+        {
+            "year": years["year"], "region": AWAY, "sector": "MET", "imports_musd": 20.0, "imports_kt": 40.0,
+            "charge_musd": 20.0 * years["share"], "charge_eur_per_eur": years["share"],
+            "charge_eur_per_t": 500.0 * years["share"], "intensity_t_per_t": 2.0, "benchmark_t_per_t": 1.0,
+        }
+    )  # fmt: skip
+
+
+def plants() -> pd.DataFrame:
+    """Two plants of one company in one year."""
+    return pd.DataFrame(
+        {
+            "year": 2030, "plant_id": ["XX_1", "XX_2"], "plant": ["Works One", "Works Two"], "company": "Metal plc",
+            "country": "XX", "sector": "MET", "emissions_t": [2e6, 1e6], "free_allocation_t": [1e6, 1e6],
+            "net_carbon_cost_musd": [75.0, 5.0], "cost_share": [0.05, 0.01], "output_change_share": [-0.02, 0.01],
+            "rank": [1, 2],
+        }
+    )  # fmt: skip
+
+
 WriteRun = Callable[..., Path]
 
 
@@ -140,7 +187,8 @@ def write_run(tmp_path: Path) -> WriteRun:
             "datasets": {"small": "ab12"},
         }  # fmt: skip
         (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
-        written = {"steps": steps(), "cells": cells(), "flows": flows(), "hotspots": hotspots()} | tables
+        written = {"steps": steps(), "cells": cells(), "flows": flows(), "hotspots": hotspots()}
+        written |= {"charges": charges().iloc[:1]} | tables
         for table, frame in written.items():
             frame.to_parquet(folder / f"{table}.parquet", index=False)
         return folder
@@ -156,4 +204,6 @@ def run_dir(write_run: WriteRun) -> Path:
 @pytest.fixture
 def made() -> SimpleNamespace:
     """The functions that make the tables and the summary of a run."""
-    return SimpleNamespace(steps=steps, cells=cells, flows=flows, hotspots=hotspots, summary=summary)
+    return SimpleNamespace(
+        steps=steps, cells=cells, flows=flows, hotspots=hotspots, summary=summary, charges=charges, plants=plants
+    )

@@ -13,7 +13,7 @@ import plotly.graph_objects
 import pytest
 
 from carbonray.data.scenarios import load
-from carbonray.report import Chart, figures, page, read_run, write_report
+from carbonray.report import Chart, border, figures, page, read_run, write_report
 from carbonray.report.interactive import spec
 from carbonray.report.stills import png
 from carbonray.report.tables import command
@@ -69,9 +69,10 @@ def test_says_the_headline_in_plain_words(run_dir: Path) -> None:
 
 def test_every_figure_has_a_picture_a_text_and_a_file(run_dir: Path) -> None:
     seen = Page(write_report(run_dir))
-    keys = [chart.key for chart in figures(read_run(run_dir))]
+    keys = [chart.key for chart in figures(read_run(run_dir)) if isinstance(chart, Chart)]
     assert keys == [
-        "leakage", "emissions", "partners", "sectors", "trade", "output", "costs", "hotspots", "sensitivity",
+        "leakage", "emissions", "partners", "sectors", "trade", "border", "output", "costs", "hotspots",
+        "uncertainty", "ranking", "sensitivity",
     ]  # fmt: skip
     assert sorted(path.stem for path in (run_dir / "figures").iterdir()) == sorted(keys)
     assert len(seen.all("img")) == len(keys)
@@ -92,6 +93,41 @@ def test_titles_state_what_the_data_show(run_dir: Path) -> None:
         titles["sensitivity"]
         == "Leakage at rest lies between 5.0 % and 10.0 %, for CBAM goods between 10.0 % and 20.0 %"
     )
+
+
+def test_the_border_charge_stands_per_tonne_and_per_euro(
+    write_run: Any, made: SimpleNamespace, unpictured: None
+) -> None:
+    folder = write_run(summary_changes={"years": [2030, 2031]}, charges=made.charges())
+    charts = {chart.key: chart for chart in figures(read_run(folder))}
+    assert charts["border"].title == "In 2031 a tonne of metals from FOR pays 100 EUR"
+    table = border.table(read_run(folder))
+    assert table is not None
+    cells = [cell.replace("\u00a0", " ") for cell in table.rows[0]]
+    assert cells == ["Metals, FOR", "0.04", "2.00", "1.00", "50", "100", "10.0 %", "20.0 %"]
+
+
+@pytest.mark.usefixtures("unpictured")
+def test_the_most_exposed_plants_and_companies_are_named(write_run: Any, made: SimpleNamespace) -> None:
+    plants = made.plants()
+    companies = plants.iloc[:1].assign(plants=2, net_carbon_cost_musd=80.0)
+    folder = write_run(plants=plants, companies=companies)
+    charts = {chart.key: chart for chart in figures(read_run(folder))}
+    assert charts["exposed"].title == "In 2030 Works One (Metal plc) pays most for its carbon: 75 million USD net"
+    text = Page(write_report(folder)).text
+    assert "Most exposed companies" in text
+    assert "most exposed of 2 plants" in text
+    assert "It is no forecast for a plant" in text
+
+
+@pytest.mark.usefixtures("unpictured")
+def test_a_run_without_charges_says_so(write_run: Any, made: SimpleNamespace) -> None:
+    nothing = made.charges().iloc[:1].assign(charge_musd=0.0, charge_eur_per_eur=0.0, charge_eur_per_t=0.0)
+    seen = Page(write_report(write_run(charges=nothing)))
+    assert "What a tonne pays at the border is left out" in seen.text
+    folder = write_run("older")
+    (folder / "charges.parquet").unlink()
+    assert "What a tonne pays at the border is left out" in Page(write_report(folder)).text
 
 
 @pytest.mark.usefixtures("unpictured")
@@ -146,13 +182,15 @@ def test_run_that_changes_nothing_says_so(write_run: Any, made: SimpleNamespace)
 @pytest.mark.usefixtures("unpictured")
 def test_interval_stands_under_the_headline_number(write_run: Any, made: SimpleNamespace) -> None:
     folder = write_run(
-        summary_changes={"replicas": 2, "intervals": {"leakage_rate": [0.08, 0.12]}}, steps=made.steps(replicas=2)
+        summary_changes={"replicas": 2, "intervals": {"leakage_rate": [0.08, 0.12]}, "uncertainty": None},
+        steps=made.steps(replicas=2),
     )
     text = Page(write_report(folder)).text
     assert "95 % interval 8.00 to 12.00 %" in text
     assert "Bands are 95 % intervals" in text
 
 
+@pytest.mark.slow
 def test_same_run_gives_the_same_bytes(run_dir: Path, tmp_path: Path) -> None:
     first = write_report(run_dir).read_bytes()
     copy = tmp_path / "elsewhere"
@@ -191,7 +229,7 @@ def test_text_of_the_run_is_escaped(write_run: Any, made: SimpleNamespace) -> No
 
 
 def test_plotly_accepts_every_figure(write_run: Any, made: SimpleNamespace) -> None:
-    for chart in figures(read_run(write_run(steps=made.steps(replicas=2)))):
+    for chart in figures(read_run(write_run(steps=made.steps(replicas=2), plants=made.plants()))):
         assert isinstance(chart, Chart)
         plotly.graph_objects.Figure(spec(chart))
         json.dumps(spec(chart), allow_nan=False)

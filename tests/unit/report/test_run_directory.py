@@ -21,7 +21,8 @@ def refusal(folder: Path) -> str:
 
 def test_reads_units_of_every_table(run_dir: Path) -> None:
     run = read_run(run_dir)
-    assert [file.name for file in run.files] == ["cells.parquet", "flows.parquet", "hotspots.parquet", "steps.parquet"]
+    names = ["cells.parquet", "charges.parquet", "flows.parquet", "hotspots.parquet", "steps.parquet"]
+    assert [file.name for file in run.files] == names
     assert run.home == ("HOM",)
     assert run.covered == ("MET",)
 

@@ -24,12 +24,13 @@ FILES = {
     "steps.parquet",
     "cells.parquet",
     "flows.parquet",
+    "charges.parquet",
     "firms.parquet",
     "hotspots.parquet",
     "network.parquet",
 }
 UNITS = {"_mt": "Mt CO2", "_musd": "million USD of 2011", "_rate": "fraction", "_share": "fraction"}
-SMALLEST = {"firms": 720, "years": 1, "robust": False}
+SMALLEST = {"firms": 960, "years": 1, "robust": False}
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +107,7 @@ class TestRoundTrip:
         content = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
         assert set(content) == {"scenario", "carbonray", "versions", "datasets"}
         assert {"torch", "numpy", "python"} <= set(content["versions"])
-        assert {"world-2011-cells", "world-2011-transactions"} <= set(content["datasets"])
+        assert {"goods-2026-cells", "goods-2026-transactions"} <= set(content["datasets"])
         assert all(len(value) == 64 for value in content["datasets"].values())
 
 

@@ -51,9 +51,7 @@ def test_refunds_on_exports_stand_apart_from_the_charge(small_economy: Economy, 
     assert found["revenue_musd"]["border_charge"] > 0
 
 
-@pytest.mark.parametrize(
-    "setting", [{"policy.threshold_t": 5.0}, {"policy.indirect_sectors": ["NMM"]}, {"firms.exporters_abate": True}]
-)
+@pytest.mark.parametrize("setting", [{"policy.threshold_t": 5.0}, {"firms.exporters_abate": True}])
 def test_what_has_no_static_counterpart_is_refused(
     small_economy: Economy, small_scenario: Fit, setting: dict[str, object]
 ) -> None:
