@@ -11,19 +11,28 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from carbonray.backtest.runner import backtest as run_backtest
     from carbonray.config import Scenario as Scenario
+    from carbonray.config_climate import NegotiationScenario as NegotiationScenario
+    from carbonray.data.load_world import load_world as load_world
     from carbonray.data.scenarios import load as load_scenario
-    from carbonray.runtime.simulate import equilibrium as equilibrium
+    from carbonray.report.compare_page import compare as compare
     from carbonray.runtime.simulate import simulate as simulate
+    from carbonray.runtime.simulate_cbam import equilibrium as equilibrium
 
 _PLACES = {
     "run_backtest": ("carbonray.backtest.runner", "backtest"),
+    "compare": ("carbonray.report.compare_page", "compare"),
     "simulate": ("carbonray.runtime.simulate", "simulate"),
-    "equilibrium": ("carbonray.runtime.simulate", "equilibrium"),
+    "equilibrium": ("carbonray.runtime.simulate_cbam", "equilibrium"),
     "Scenario": ("carbonray.config", "Scenario"),
+    "NegotiationScenario": ("carbonray.config_climate", "NegotiationScenario"),
     "load_scenario": ("carbonray.data.scenarios", "load"),
+    "load_world": ("carbonray.data.load_world", "load_world"),
 }
 
-__all__ = ["Scenario", "equilibrium", "load_scenario", "run_backtest", "simulate"]
+__all__ = [
+    "NegotiationScenario", "Scenario", "compare", "equilibrium", "load_scenario", "load_world", "run_backtest",
+    "simulate",
+]  # fmt: skip
 
 
 def __dir__() -> list[str]:

@@ -1,4 +1,4 @@
-"""The command line: `carbonray simulate | equilibrium | scenarios | report | data | bench`.
+"""The command line: `carbonray simulate | equilibrium | compare | scenarios | report | backtest | data | bench`.
 
 Nothing heavy is imported before a command needs it: `carbonray --help` answers in half a second.
 """
@@ -26,7 +26,9 @@ app.add_typer(bench, name="bench")
 INTERRUPTED = 130
 """Exit code after Ctrl-C; whole years that were simulated are written all the same."""
 
-Target = Annotated[str, typer.Argument(help="SCENARIO, WORLD/SCENARIO or a YAML file.")]
+Target = Annotated[
+    str, typer.Argument(help="SCENARIO of the cbam world, WORLD/SCENARIO or a YAML file; see `carbonray scenarios`.")
+]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override any key, e.g. policy.price.2035=200.")
 ]
@@ -60,6 +62,7 @@ def _is_users(error: Exception) -> bool:
         "carbonray.data.errors": "DataError",
         "carbonray.runtime.outputs": "OutputError",
         "carbonray.report": "ReportError",
+        "carbonray.worlds.climate_negotiation.protocols": "ProtocolError",
         "carbonray.worlds.cbam.equilibrium": "NotConvergedError",
         "carbonray.worlds.cbam.market": "MarketError",
         "carbonray.worlds.cbam.settle": "SettlementError",
@@ -95,78 +98,57 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
 def simulate(
     target: Target = "law",
     settings: Settings = None,
-    firms: Annotated[int | None, typer.Option(help="Number of firms.")] = None,
-    years: Annotated[int | None, typer.Option(help="Years simulated.")] = None,
-    replicas: Annotated[int | None, typer.Option(help="Independent draws of the firms, for intervals.")] = None,
+    firms: Annotated[int | None, typer.Option(help="Number of firms; cbam.")] = None,
+    years: Annotated[int | None, typer.Option(help="Years simulated; cbam.")] = None,
+    replicas: Annotated[int | None, typer.Option(help="Independent draws, for intervals.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of every random number.")] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     out: Annotated[Path | None, typer.Option(help="New folder for the run; runs/WORLD-SCENARIO-N if left out.")] = None,
-    robust: Annotated[bool, typer.Option(help="Also the ablation, the sensitivity and the static oracle.")] = True,
+    robust: Annotated[bool, typer.Option(help="Also the runs that test the headline figures.")] = True,
     uncertainty: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Draws of the uncertain parameters, for intervals; 0 for none. [default: 24]"),
+        typer.Option(
+            metavar="N", help="Draws of the uncertain parameters, for intervals; 0 for none; cbam. [default: 24]"
+        ),
     ] = None,
-    plants: Annotated[bool, typer.Option("--plants", help="EU ETS plants as named firms: the most exposed.")] = False,
+    plants: Annotated[
+        bool, typer.Option("--plants", help="EU ETS plants as named firms: the most exposed; cbam.")
+    ] = False,
     plant_list: Annotated[
         Path | None, typer.Option(help="Your own plants instead, CSV or Parquet; see `data template plants`.")
     ] = None,
+    actions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.npz",
+            help="Replay recorded actions: array `actions` [step, region, head]; climate-negotiation.",
+        ),
+    ] = None,
 ) -> None:
-    """Simulate a scenario beside its reference run, and report leakage."""
-    from carbonray.data.scenarios import load
+    """Simulate a scenario beside its reference run, and report what differs."""
     from carbonray.report import write_report
     from carbonray.runtime import outputs
     from carbonray.runtime import simulate as runner
-    from carbonray.runtime.exposure import exposure_text
 
     named = str(plant_list) if plant_list else "eu" if plants else None
-    changes = {"firms.number": firms, "firms.plants": named, "years": years, "replicas": replicas, "seed": seed}
-    scenario = load(target, settings or (), **changes)
+    options = {"firms": firms, "plants": named, "years": years, "replicas": replicas, "seed": seed}
+    scenario = runner.load_target(target, settings or (), **options)
     folder = out or outputs.fresh_folder(scenario)
     outputs.check_free(folder)
     with _progress() as tell:
-        result = runner.simulate(scenario, device=device, robust=robust, uncertainty=uncertainty, progress=tell)
+        result = runner.simulate(
+            scenario, device=device, robust=robust, uncertainty=uncertainty, actions=actions, progress=tell
+        )
         tell("writing", 0, 1)
         result.write(folder, finish=write_report)
         tell("writing", 1, 1)
-    _print_summary(result.summary)
-    if result.pair.plants is not None:
-        print(exposure_text(result.plants, result.companies))
+    for notice in result.notices:
+        print(f"carbonray: {notice}", file=sys.stderr)
+    for line in result.lines():
+        print(line)
     print(f"report: {folder / 'report.html'}")
     if result.summary["interrupted"]:
         raise typer.Exit(INTERRUPTED)
-
-
-def _print_summary(summary: dict[str, Any]) -> None:
-    from carbonray.runtime.uncertainty_text import bounds, ranking_lines
-
-    first, last = summary["years"]
-    stopped = " (interrupted: whole years only)" if summary["interrupted"] else ""
-    print(f"{summary['scenario']}, {first}-{last}, {summary['n_firms']:,} firms{stopped}")
-    if summary["undefined_reason"]:
-        print(f"leakage is undefined: {summary['undefined_reason']}")
-    rows = (
-        ("leakage, all sectors", "leakage_rate", 100, "%"),
-        ("leakage, CBAM goods", "leakage_rate_cbam_goods", 100, "%"),
-        ("leakage, not electricity", "leakage_rate_without_electricity", 100, "%"),
-        ("leakage with transport", "leakage_rate_with_transport", 100, "%"),
-        ("fall at home", "home_reduction_mt", 1, "Mt CO2"),
-        ("rise abroad", "foreign_increase_mt", 1, "Mt CO2"),
-        ("output, priced sectors", "output_change_share", 100, "%"),
-    )
-    for label, key, factor, unit in rows:
-        value = summary[key]
-        if value is None and key == "leakage_rate_with_transport":
-            continue  # the economy does not know how goods travel
-        between = bounds(summary.get("uncertainty"), key, factor=factor, replicas=summary["intervals"])
-        shown = "undefined" if value is None else f"{value * factor:10.2f} {unit:7}{between}"
-        print(f"  {label:25}{shown}".rstrip())
-    for line in ranking_lines(summary.get("uncertainty")):
-        print(line)
-    fuel = summary.get("oracle", {}).get("leakage_rate_with_fuel_channel")
-    if fuel is not None:
-        rest = summary["oracle"]["leakage_rate"]
-        print(f"  at rest under the last year's policy: {rest:.2%}, with the fossil-price channel {fuel:.2%}")
-    print(f"  {summary['firm_steps_per_second']:,.0f} firm-steps/s in {summary['wall_seconds']:.1f} s")
 
 
 @app.command()
@@ -179,7 +161,7 @@ def equilibrium(
 ) -> None:
     """Solve the static equilibrium that a scenario's policy of one year leads to."""
     from carbonray.runtime.outputs import check_free
-    from carbonray.runtime.simulate import equilibrium as solve
+    from carbonray.runtime.simulate_cbam import equilibrium as solve
     from carbonray.runtime.uncertainty_text import bounds, ranking_lines
 
     if out is not None:
@@ -238,13 +220,27 @@ def scenarios(
     name: Annotated[str | None, typer.Argument(help="Print this one's YAML, to copy and edit.")] = None,
 ) -> None:
     """List the built-in scenarios, or print one."""
-    from carbonray.data.scenarios import find, load, names
+    from carbonray.data.scenarios import find, load, targets
 
     if name is not None:
         print(find(name).read_text(encoding="utf-8"), end="")
         return
-    for each in names():
-        print(f"{each:12}{load(each).summary}")
+    listed = targets()
+    width = max(map(len, listed)) + 2
+    for each in listed:
+        print(f"{each:{width}}{load(each).summary}")
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN...", help="Run directories of one world.")],
+    out: Annotated[Path | None, typer.Option(help="New folder for the comparison; runs/compare-N if left out.")] = None,
+) -> None:
+    """Put runs beside each other: figures, differences and a page."""
+    from carbonray.report.compare_page import compare as put_beside
+
+    for line in put_beside(runs, out).lines():
+        print(line)
 
 
 @app.command()
@@ -361,20 +357,21 @@ def data_build(
 @bench.command("world")
 def bench_world(
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write the table here.")] = None,
-    largest: Annotated[int, typer.Option(min=1000, help="Largest number of firms.")] = 1_000_000,
-    economy: Annotated[str | None, typer.Option(help="A built-in table; the scenario's own if left out.")] = None,
+    world: Annotated[str, typer.Option(help="cbam or climate-negotiation.")] = "cbam",
+    largest: Annotated[
+        int | None, typer.Option(min=1000, help="Largest number of firms; cbam. [default: 1000000]")
+    ] = None,
+    economy: Annotated[str | None, typer.Option(help="A built-in table; the scenario's own if left out; cbam.")] = None,
 ) -> None:
-    """Firm-steps per CPU-second by number of firms, and where the time goes."""
-    from carbonray.runtime.bench import bench_world as measure
-    from carbonray.runtime.bench import print_table
+    """Steps of agents per CPU-second by size, and where the time goes."""
+    from carbonray.runtime.bench import bench
     from carbonray.runtime.outputs import check_free, write_json
 
     if json_file is not None:
         check_free(json_file)
-
     with _progress() as tell:
-        table = measure(largest, economy, progress=tell)
-    print_table(table)
+        table, show = bench(world, largest=largest, economy=economy, progress=tell)
+    show(table)
     if json_file is not None:
         write_json(table, json_file)
 

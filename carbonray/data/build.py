@@ -1,7 +1,7 @@
 """The project's own builder: raw tables in, `datasets/` out.
 
-Nothing raw is copied; every shipped figure is derived or is legal text.  The same raw tables give the same bytes (with
-the same version of pyarrow): no times, no paths, fixed order.
+Nothing raw is copied; every shipped figure is derived, legal text or a constant of a model.  The same raw tables give
+the same bytes (with the same version of pyarrow): no times, no paths, fixed order.
 """
 
 import json
@@ -19,6 +19,7 @@ from carbonray.data import (
     build_installations,
     build_plants,
     build_policy,
+    build_rice,
     build_vintage,
 )
 from carbonray.data.arrow import arrow, parquet
@@ -35,6 +36,7 @@ RAW_FILES = (
     *build_vintage.RAW_FILES,
     *build_freight.RAW_FILES,
     *build_goods_tables.RAW_FILES,
+    *build_rice.RAW_FILES,
     *build_installations.RAW_FILES,
 )
 
@@ -45,7 +47,7 @@ def build(raw: Path, out: Path, *, replace: bool = False) -> None:
     The folder appears whole or not at all: it is written beside `out` and renamed.
 
     Args:
-        raw: folder laid out as SOURCES.md says (`wiod/`, `cbam/`, `carbon_price/`, `euets/`).
+        raw: folder laid out as SOURCES.md says (`wiod/`, `cbam/`, `carbon_price/`, `euets/`, `rice_n/`).
         out: folder to write; must be absent or empty unless `replace`.
         replace: exchange an earlier build; refused if the folder holds anything that a build did not write.
     Raises:
@@ -64,6 +66,7 @@ def build(raw: Path, out: Path, *, replace: bool = False) -> None:
     goods, divided = build_goods_tables.build_goods(raw, world)
     frames |= goods
     frames |= build_freight.build_freight(raw, frames)
+    frames |= build_rice.build_rice(raw)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as name:
         fresh, old = Path(name) / "fresh", Path(name) / "old"
@@ -100,8 +103,9 @@ def write(frames: dict[str, pd.DataFrame], facts: dict[str, float], out: Path) -
     package = {
         "profile": "data-package",
         "name": "carbonray-datasets",
-        "title": "Built-in tables of carbonray: world economy of 2011, CBAM law, carbon prices, EU ETS installations",
-        "description": "Derived figures only, each under the terms of its source; see `sources` of each resource.",
+        "title": "Built-in tables of carbonray: world economy, CBAM law, carbon prices, EU ETS installations, RICE-N",
+        "description": "Derived figures, legal text and model constants only, each under the terms of its source; "
+        "see `sources` of each resource.",
         "resources": entries,
     }
     text = json.dumps(package, indent=2, ensure_ascii=False) + "\n"
@@ -129,6 +133,7 @@ def write_table(resource: Resource, frame: pd.DataFrame, facts: dict[str, float]
         ],
         "sources": [
             {"title": source.title, "publisher": source.publisher, "licence": source.licence, "path": source.path}
+            | ({"notice": source.notice} if source.notice else {})
             for source in resource.sources
         ],
         "method": resource.method.format(**facts),

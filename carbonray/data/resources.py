@@ -4,6 +4,7 @@ from carbonray.data.resources_freight import RESOURCES_FREIGHT
 from carbonray.data.resources_goods import EVIDENCE, goods_resources
 from carbonray.data.resources_history import history_resources
 from carbonray.data.resources_plants import RESOURCES_PLANTS
+from carbonray.data.resources_rice import RESOURCES_RICE
 from carbonray.data.resources_vintage import vintage_resources
 from carbonray.data.schema import Column, Resource
 from carbonray.data.sources import (
@@ -292,4 +293,5 @@ RESOURCES = (
     *goods_resources((TRANSACTIONS, FINAL_DEMAND, CELLS)),
     *EVIDENCE,
     *RESOURCES_FREIGHT,
+    *RESOURCES_RICE,
 )

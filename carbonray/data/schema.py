@@ -61,6 +61,7 @@ class Source:
     licence: str
     licence_path: str
     path: str = ""  # address of the original, where there is one
+    notice: str = ""  # copyright notice and conditions, where the licence wants them beside the figures
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,11 +18,12 @@ class Chart:
     """One figure.
 
     `data` is what `figure_data` returns for it: lines (panel, series, when, x, y, low, high), bars (label, series,
-    value), ranges (series, y, low, high, base) or edges of a network (source, target, change_mt).
+    value), ranges (series, y, low, high, base), edges of a network (source, target, change_mt), cells of a heat map
+    (label, when, x, value, minimum) or points of a plane (series, x, y, x_low, x_high, y_low, y_high).
     """
 
     key: str  # file name without .png, and the id in the page
-    kind: Literal["lines", "bars", "ranges", "network"]
+    kind: Literal["lines", "bars", "ranges", "network", "heat", "points"]
     data: pd.DataFrame
     title: str  # the finding, from the data
     caption: str  # what is shown and how to read it

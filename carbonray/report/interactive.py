@@ -1,6 +1,7 @@
 """A chart as the JSON that plotly.js draws; nothing in it is random or dated, so that equal runs give equal bytes."""
 
 import html
+import math
 import textwrap
 from typing import Any
 
@@ -18,7 +19,8 @@ def spec(chart: Chart) -> Json:
     return {"lines": _lines, "bars": _bars, "ranges": _ranges, "network": _network}[chart.kind](chart)
 
 
-def _layout(height: int) -> Json:
+def blank_layout(height: int) -> Json:
+    """What every figure shares: font, margins, and a legend above it."""
     return {
         "height": height,
         "autosize": True,
@@ -40,7 +42,8 @@ def _layout(height: int) -> Json:
     }
 
 
-def _axis(title: str, **more: Any) -> Json:
+def axis(title: str, **more: Any) -> Json:
+    """An axis with its title."""
     line = {"gridcolor": GRID, "zerolinecolor": "#8793a0", "zerolinewidth": 1.2, "automargin": True, "fixedrange": True}
     return {"title": {"text": title, "standoff": 8, "font": {"size": 13}}, **line, **more}
 
@@ -48,7 +51,7 @@ def _axis(title: str, **more: Any) -> Json:
 def _lines(chart: Chart) -> Json:
     """Panels stand under one another, so that a phone shows them whole."""
     panels = chart.panels
-    layout = _layout(380 if len(panels) == 1 else 300 * len(panels))
+    layout = blank_layout(380 if len(panels) == 1 else 300 * len(panels))
     gap = 0.12
     height = (1 - gap * (len(panels) - 1)) / len(panels)
     traces: list[Json] = []
@@ -58,13 +61,13 @@ def _lines(chart: Chart) -> Json:
         end = "" if at == 0 else str(at + 1)
         top = 1 - at * (height + gap)
         last = at == len(panels) - 1
-        layout[f"yaxis{end}"] = _axis(
+        layout[f"yaxis{end}"] = axis(
             chart.y_title, domain=[max(top - height, 0), top], anchor=f"x{end}", rangemode="tozero", **ticks
         )
-        spacing = {"dtick": 1 if _years(chart) <= 6 else 2, "tickformat": "d"} if chart.whole_years else {}
-        layout[f"xaxis{end}"] = _axis(chart.x_title if last else "", anchor=f"y{end}", **spacing)
+        spacing = {"dtick": _years_a_tick(chart), "tickformat": "d"} if chart.whole_years else {}
+        layout[f"xaxis{end}"] = axis(chart.x_title if last else "", anchor=f"y{end}", **spacing)
         if panel:
-            heading = {"text": f"<b>{_text(panel)}</b>", "xref": "paper", "yref": "paper", "x": 0, "y": top}
+            heading = {"text": f"<b>{text_of(panel)}</b>", "xref": "paper", "yref": "paper", "x": 0, "y": top}
             annotations.append(heading | {"xanchor": "left", "yanchor": "bottom", "showarrow": False})
         for series in chart.series:
             traces += _line(chart, panel, series, end)
@@ -74,8 +77,9 @@ def _lines(chart: Chart) -> Json:
     return {"data": traces, "layout": layout}
 
 
-def _years(chart: Chart) -> int:
-    return int(chart.data["x"].max() - chart.data["x"].min())
+def _years_a_tick(chart: Chart) -> int:
+    years = int(chart.data["x"].max() - chart.data["x"].min())
+    return next(step for most, step in ((6, 1), (40, 2), (math.inf, 20)) if years <= most)
 
 
 def _line(chart: Chart, panel: str, series: str, end: str) -> list[Json]:
@@ -96,10 +100,11 @@ def _line(chart: Chart, panel: str, series: str, end: str) -> list[Json]:
         }
         traces.append(common | around | look | {"name": series, "showlegend": False})
     show = percent if chart.as_percent else number_of
-    said = [f"{_text(series)}<br>{when}: {show(value)}" for when, value in zip(rows.when, y, strict=True)]
+    said = [f"{text_of(series)}<br>{when}: {show(value)}" for when, value in zip(rows.when, y, strict=True)]
     mode = "lines" if chart.whole_years else "lines+markers"
     dash = ("solid", "dash", "dot", "dashdot")[chart.series.index(series) % 4]
-    line = {"x": x, "y": y, "name": _text(series), "mode": mode, "line": {"color": colour, "width": 2.5, "dash": dash}}
+    stroke = {"color": colour, "width": 2.5, "dash": dash}
+    line = {"x": x, "y": y, "name": text_of(series), "mode": mode, "line": stroke}
     return [*traces, common | line | {"hovertext": said, "hoverinfo": "text", "showlegend": not end}]
 
 
@@ -116,13 +121,13 @@ def number_of(value: float) -> str:
 def _bars(chart: Chart) -> Json:
     data = chart.data
     grouped = len(chart.labels) < len(data)
-    layout = _layout(130 + (44 if grouped else 34) * len(chart.labels))
+    layout = blank_layout(130 + (44 if grouped else 34) * len(chart.labels))
     low, high = min(float(data.value.min()), 0.0), max(float(data.value.max()), 0.0)
     room = 0.36 * (high - low or 1.0)
     span = [low - (room if low < 0 else 0), high + (room if high > 0 else 0)]
     ticks = {"tickformat": ",.1~%"} if chart.as_percent else {"tickformat": ",~r"}
-    layout["xaxis"] = _axis("", range=span, nticks=4, tickangle=0, **ticks)
-    layout["yaxis"] = _axis("", categoryorder="array", categoryarray=[_label(n) for n in chart.labels[::-1]])
+    layout["xaxis"] = axis("", range=span, nticks=4, tickangle=0, **ticks)
+    layout["yaxis"] = axis("", categoryorder="array", categoryarray=[label_of(n) for n in chart.labels[::-1]])
     layout["yaxis"] |= {"ticklabelstandoff": 6, "showgrid": False}
     layout["barmode"] = "group" if grouped else "overlay"
     layout["bargap"] = 0.25
@@ -142,21 +147,21 @@ def _bar(chart: Chart, series: str, size: int) -> Json:
     rows = chart.data[chart.data.series == series]
     show = percent if chart.as_percent else number_of
     said = [show(value) for value in rows.value]
-    where = {"x": rows.value.tolist(), "y": [_label(name) for name in rows.label], "orientation": "h"}
+    where = {"x": rows.value.tolist(), "y": [label_of(name) for name in rows.label], "orientation": "h"}
     text = {"text": said, "textposition": "outside", "cliponaxis": False, "textfont": {"size": size}}
-    look = {"type": "bar", "name": _text(series), "marker": {"color": chart.colour(series)}, "hoverinfo": "y+name+text"}
-    return look | where | text
+    look = {"type": "bar", "name": text_of(series), "marker": {"color": chart.colour(series)}}
+    return look | {"hoverinfo": "y+name+text"} | where | text
 
 
 def _ranges(chart: Chart) -> Json:
     """A line from low to high, a dot at the median, an upright mark at the base."""
     data = chart.data
-    labels = [_label(name) for name in data.series]
+    labels = [label_of(name) for name in data.series]
     show = percent if chart.as_percent else number_of
     said = [f"{show(float(low))} to {show(float(high))}" for low, high in zip(data.low, data.high, strict=True)]
-    layout = _layout(150 + 44 * len(labels))
-    layout["xaxis"] = _axis(chart.x_title, nticks=5, tickangle=0, tickformat=",.1~%" if chart.as_percent else ",~r")
-    layout["yaxis"] = _axis("", categoryorder="array", categoryarray=labels[::-1], showgrid=False)
+    layout = blank_layout(150 + 44 * len(labels))
+    layout["xaxis"] = axis(chart.x_title, nticks=5, tickangle=0, tickformat=",.1~%" if chart.as_percent else ",~r")
+    layout["yaxis"] = axis("", categoryorder="array", categoryarray=labels[::-1], showgrid=False)
     layout["yaxis"]["ticklabelstandoff"] = 6
     layout["margin"]["t"] = 56
     span: Json = {
@@ -178,13 +183,14 @@ def _ranges(chart: Chart) -> Json:
     return {"data": [span, base], "layout": layout}
 
 
-def _text(words: str) -> str:
+def text_of(words: str) -> str:
     """Text as plotly takes it, which reads tags."""
     return html.escape(words, quote=False)
 
 
-def _label(name: str) -> str:
-    return "<br>".join(_text(part) for part in textwrap.wrap(name, 15, break_long_words=False))
+def label_of(name: str) -> str:
+    """A name beside an axis, on lines of few letters."""
+    return "<br>".join(text_of(part) for part in textwrap.wrap(name, 15, break_long_words=False))
 
 
 def _network(chart: Chart) -> Json:
@@ -196,7 +202,8 @@ def _network(chart: Chart) -> Json:
     for edge in edges.itertuples():
         start, stop = places["source"][str(edge.source)], places["target"][str(edge.target)]
         change = float(str(edge.change_mt))
-        said = f"{_text(str(edge.source))} → {_text(str(edge.target))}<br>{megatonnes(change, signed=True)} CO2 a year"
+        ends = f"{text_of(str(edge.source))} → {text_of(str(edge.target))}"
+        said = f"{ends}<br>{megatonnes(change, signed=True)} CO2 a year"
         look = {"color": RISE if change > 0 else FALL, "width": round(edge_width(change, largest), 3)}
         traces.append(
             {
@@ -210,11 +217,11 @@ def _network(chart: Chart) -> Json:
         traces.append(
             {
                 "type": "scatter", "mode": "markers+text", "x": [x] * len(names), "y": list(places[side].values()),
-                "text": [_text(name) for name in names], "textposition": position, "textfont": {"size": 12},
+                "text": [text_of(name) for name in names], "textposition": position, "textfont": {"size": 12},
                 "marker": {"size": 9, "color": INK}, "hoverinfo": "skip", "cliponaxis": False, "showlegend": False,
             }
         )  # fmt: skip
-    layout = _layout(60 + 27 * max(len(names) for names in places.values()))
+    layout = blank_layout(60 + 27 * max(len(names) for names in places.values()))
     layout["margin"] |= {"l": 84, "r": 84, "t": 36}
     layout["xaxis"] = {"visible": False, "range": [-0.02, 1.02], "fixedrange": True}
     layout["yaxis"] = {"visible": False, "range": [0, 1], "fixedrange": True}

@@ -36,7 +36,7 @@ class Drawn:
     numbers: Table
 
 
-def write_report(run_dir: Path) -> Path:
+def write_cbam_report(run_dir: Path) -> Path:
     """Write report.html and figures/*.png into a run directory, replacing earlier ones.
 
     Returns:

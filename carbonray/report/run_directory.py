@@ -7,17 +7,19 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from carbonray.config import Scenario, ScenarioError, by_sector
 from carbonray.data.arrow import arrow, parquet
 from carbonray.data.scenarios import parse
 from carbonray.report.summary_model import Summary
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class ReportError(ValueError):
@@ -51,7 +53,7 @@ OPTIONAL: Mapping[str, tuple[str, ...]] = {
 """Tables that a run may do without, and what the report reads of them."""
 TEXT = (
     "run", "region", "sector", "from_region", "from_sector", "to_region", "to_sector", "plant_id", "plant", "company",
-    "country",
+    "country", "importer", "exporter",
 )  # fmt: skip
 MAY_BE_NULL = (
     "leakage_rate", "leakage_rate_cbam_goods",
@@ -131,7 +133,7 @@ def read_run(run_dir: Path) -> Run:
     """
     if not run_dir.is_dir():
         raise ReportError(f"{run_dir}: no such run directory")
-    config = _config(run_dir / "config.yaml")
+    config = read_config(run_dir / "config.yaml")
     present = {name: columns for name, columns in OPTIONAL.items() if (run_dir / f"{name}.parquet").exists()}
     wanted = {**COLUMNS, **present}
     tables = {name: read_table(run_dir / f"{name}.parquet", columns) for name, columns in wanted.items()}
@@ -148,11 +150,11 @@ def read_run(run_dir: Path) -> Run:
         raise ReportError(f"{run_dir / 'cells.parquet'}: no rows of the home region {sorted(unknown)[0]}")
     return Run(
         path=run_dir,
-        summary=_summary(run_dir / "summary.json"),
+        summary=read_summary(run_dir / "summary.json", Summary),
         scenario=scenario,
         version=str(config.get("carbonray", "")),
-        versions=_texts(config.get("versions")),
-        datasets=_texts(config.get("datasets")),
+        versions=texts(config.get("versions")),
+        datasets=texts(config.get("datasets")),
         files=tuple(describe_table(path) for path in sorted(run_dir.glob("*.parquet"))),
         **tables,
     )
@@ -212,10 +214,11 @@ def _require(path: Path) -> None:
         raise ReportError(f"{path}: is missing; a run directory has one")
 
 
-def _summary(path: Path) -> Summary:
+def read_summary(path: Path, model: type[Model]) -> Model:
+    """summary.json of a run, checked against the model of its world; ReportError names the key."""
     _require(path)
     try:
-        return Summary.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        return model.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ReportError(f"{path}: is not valid JSON ({error})") from None
     except ValidationError as error:
@@ -224,7 +227,8 @@ def _summary(path: Path) -> Summary:
         raise ReportError(f"{path}: {key}: {first['msg']}") from None
 
 
-def _config(path: Path) -> dict[str, Any]:
+def read_config(path: Path) -> dict[str, Any]:
+    """config.yaml of a run: the resolved scenario, versions and hashes; ReportError if it has no scenario."""
     _require(path)
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -235,5 +239,6 @@ def _config(path: Path) -> dict[str, Any]:
     return content
 
 
-def _texts(value: Any) -> dict[str, str]:
+def texts(value: Any) -> dict[str, str]:
+    """A mapping as text, empty where there is none."""
     return {str(key): str(item) for key, item in value.items()} if isinstance(value, dict) else {}

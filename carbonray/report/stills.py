@@ -23,17 +23,23 @@ DPI = 130
 def png(chart: Chart) -> bytes:
     """The figure with its title, as a PNG file."""
     drawing = {"lines": _lines, "bars": _bars, "ranges": _ranges, "network": _network}[chart.kind](chart)
+    return saved(drawing)
+
+
+def saved(drawing: Figure) -> bytes:
+    """A drawing as a PNG file."""
     FigureCanvasAgg(drawing)
     out = io.BytesIO()
     drawing.savefig(out, format="png", dpi=DPI, metadata={"Software": None})
     return out.getvalue()
 
 
-def _figure(chart: Chart, height: float, panels: int = 1) -> tuple[Figure, list[Axes]]:
+def blank_figure(chart: Chart, height: float, panels: int = 1) -> tuple[Figure, list[Axes]]:
+    """Axes under one another, and the title above them."""
     figure = Figure(figsize=(WIDTH, height), layout="constrained", facecolor="white")
     axes = list(np.atleast_1d(np.asarray(figure.subplots(panels, 1), dtype=object)))
     figure.suptitle(
-        _plain("\n".join(textwrap.wrap(chart.title, 72))), x=0.01, ha="left", fontsize=12, weight="bold", color=INK
+        plain("\n".join(textwrap.wrap(chart.title, 72))), x=0.01, ha="left", fontsize=12, weight="bold", color=INK
     )
     for ax in axes:
         ax.spines[["top", "right"]].set_visible(False)
@@ -45,14 +51,14 @@ def _figure(chart: Chart, height: float, panels: int = 1) -> tuple[Figure, list[
     return figure, axes
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text that matplotlib takes as it is: no mathematics between dollar signs."""
     return text.replace("$", r"\$")
 
 
 def _lines(chart: Chart) -> Figure:
     panels = chart.panels
-    figure, axes = _figure(chart, 4.2 if len(panels) == 1 else 2.9 * len(panels) + 0.6, len(panels))
+    figure, axes = blank_figure(chart, 4.2 if len(panels) == 1 else 2.9 * len(panels) + 0.6, len(panels))
     for ax, panel in zip(axes, panels, strict=True):
         for at, series in enumerate(chart.series):
             rows = chart.data[(chart.data.panel == panel) & (chart.data.series == series)]
@@ -60,18 +66,18 @@ def _lines(chart: Chart) -> Figure:
             colour = chart.colour(series)
             dash = ("-", "--", ":", "-.")[at % 4]
             marker = "" if chart.whole_years else "o"
-            ax.plot(x, y, color=colour, lw=2, label=_plain(series), ls=dash, marker=marker, ms=4)
+            ax.plot(x, y, color=colour, lw=2, label=plain(series), ls=dash, marker=marker, ms=4)
             if np.isfinite(low).any():
                 ax.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
         ax.axhline(0, color="#8793a0", lw=1)
         ax.grid(color=GRID, lw=0.8)
-        ax.set_ylabel(_plain(chart.y_title))
+        ax.set_ylabel(plain(chart.y_title))
         if panel:
-            ax.set_title(_plain(panel), loc="left", fontsize=10, color=INK)
+            ax.set_title(plain(panel), loc="left", fontsize=10, color=INK)
         if chart.whole_years:
             ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.yaxis.set_major_formatter(_formatter(chart))
-    axes[-1].set_xlabel(_plain(chart.x_title))
+    axes[-1].set_xlabel(plain(chart.x_title))
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower left", ncols=3, frameon=False, fontsize=9)
     return figure
@@ -92,7 +98,7 @@ def _places(value: float) -> int:
 def _bars(chart: Chart) -> Figure:
     labels, series = chart.labels, chart.series
     grouped = len(labels) < len(chart.data)
-    figure, (ax,) = _figure(chart, 1.5 + (0.42 if grouped else 0.32) * len(labels))
+    figure, (ax,) = blank_figure(chart, 1.5 + (0.42 if grouped else 0.32) * len(labels))
     thick = 0.38 if grouped else 0.7
     show = percent if chart.as_percent else number_of
     span = float(chart.data.value.max() - min(chart.data.value.min(), 0.0)) or 1.0
@@ -101,28 +107,28 @@ def _bars(chart: Chart) -> Figure:
         shift = (at - (len(series) - 1) / 2) * thick if grouped else 0.0
         places = np.array([labels.index(label) + shift for label in rows.label])
         values = rows.value.to_numpy(dtype=float)
-        ax.barh(places, values, height=thick, color=chart.colour(name), label=_plain(name))
+        ax.barh(places, values, height=thick, color=chart.colour(name), label=plain(name))
         for place, value in zip(places, values, strict=True):
             side = -1 if value < 0 else 1
             align: Literal["left", "right"] = "right" if value < 0 else "left"
             size = 7.5 if grouped else 8.5
             ax.text(value + side * 0.01 * span, place, show(value), fontsize=size, color=INK, ha=align, va="center")
-    ax.set_yticks(range(len(labels)), [_plain(label) for label in labels])
+    ax.set_yticks(range(len(labels)), [plain(label) for label in labels])
     ax.invert_yaxis()
     ax.axvline(0, color="#8793a0", lw=1)
     ax.grid(axis="x", color=GRID, lw=0.8)
     ax.margins(x=0.12)
-    ax.set_xlabel(_plain(chart.x_title))
+    ax.set_xlabel(plain(chart.x_title))
     ax.xaxis.set_major_formatter(_formatter(chart))
     if len(series) > 1:
-        patches = [Patch(color=chart.colour(name), label=_plain(name)) for name in series]
+        patches = [Patch(color=chart.colour(name), label=plain(name)) for name in series]
         figure.legend(handles=patches, loc="outside lower left", ncols=3, frameon=False, fontsize=9)
     return figure
 
 
 def _ranges(chart: Chart) -> Figure:
     data = chart.data
-    figure, (ax,) = _figure(chart, 1.7 + 0.45 * len(data))
+    figure, (ax,) = blank_figure(chart, 1.7 + 0.45 * len(data))
     show = percent if chart.as_percent else number_of
     for at, row in enumerate(data.itertuples()):
         low, middle, high, base = (float(getattr(row, name)) for name in ("low", "y", "high", "base"))
@@ -130,11 +136,11 @@ def _ranges(chart: Chart) -> Figure:
         ax.plot([middle], [at], "o", color=BLUE, ms=7)
         ax.plot([base], [at], "|", color=INK, ms=16, mew=2.2)
         ax.text(middle, at - 0.2, f"{show(low)} to {show(high)}", fontsize=8, color=INK, ha="center", va="bottom")
-    ax.set_yticks(range(len(data)), [_plain(name) for name in data.series])
+    ax.set_yticks(range(len(data)), [plain(name) for name in data.series])
     ax.set_ylim(len(data) - 0.5, -0.8)
     ax.axvline(0, color="#8793a0", lw=1)
     ax.grid(axis="x", color=GRID, lw=0.8)
-    ax.set_xlabel(_plain(chart.x_title))
+    ax.set_xlabel(plain(chart.x_title))
     ax.xaxis.set_major_formatter(_formatter(chart))
     key = [
         Line2D([], [], color=BLUE, lw=4, marker="o", ms=7, label="Median, and nine of ten draws"),
@@ -147,7 +153,7 @@ def _ranges(chart: Chart) -> Figure:
 def _network(chart: Chart) -> Figure:
     edges, places = chart.data, columns_of(chart.data)
     rows = max(len(names) for names in places.values())
-    figure, (ax,) = _figure(chart, 1.6 + 0.25 * rows)
+    figure, (ax,) = blank_figure(chart, 1.6 + 0.25 * rows)
     largest = float(edges.change_mt.abs().max())
     steps = np.linspace(0.0, 1.0, 41)
     ease = steps * steps * (3 - 2 * steps)
@@ -160,7 +166,7 @@ def _network(chart: Chart) -> Figure:
         for name, height in places[side].items():
             ax.plot([x], [height], "o", color=INK, ms=5)
             gap = -0.015 if x == 0 else 0.015
-            ax.text(x + gap, height, _plain(name), ha=align, va="center", fontsize=8.5, color=INK)
+            ax.text(x + gap, height, plain(name), ha=align, va="center", fontsize=8.5, color=INK)
         heading = "Supplier" if x == 0 else "Buyer"
         ax.text(x, 1.005, heading, ha=align, va="bottom", fontsize=9, weight="bold", color=INK)
     ax.set(xlim=(-0.2, 1.2), ylim=(0, 1.03))

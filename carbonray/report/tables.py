@@ -10,7 +10,8 @@ import pandas as pd
 import yaml
 from pydantic import BaseModel
 
-from carbonray.config import Scenario, ScenarioError
+from carbonray.config import ScenarioError
+from carbonray.config_worlds import AnyScenario
 from carbonray.data.scenarios import load
 from carbonray.report import figure_data
 from carbonray.report.charts import Chart
@@ -173,10 +174,10 @@ def _cell(value: object, chart: Chart) -> str:
     return percent(float(value)) if chart.as_percent else number(float(value), 2)
 
 
-def assumptions(scenario: Scenario) -> list[Table]:
+def assumptions(scenario: BaseModel) -> list[Table]:
     """Every key of the scenario, its value and what it means, a table for each group."""
     top, groups = [], []
-    for name, info in Scenario.model_fields.items():
+    for name, info in type(scenario).model_fields.items():
         value = getattr(scenario, name)
         if isinstance(value, BaseModel) and name != "abatement_other":
             rows = tuple(
@@ -208,7 +209,7 @@ def shown(value: object) -> str:
     return ", ".join(shown(item) for item in value) or "none" if isinstance(value, Iterable) else str(value)
 
 
-def command(scenario: Scenario) -> str | None:
+def command(scenario: AnyScenario) -> str | None:
     """The command that runs the scenario again; None if it is not a built-in one with keys changed."""
     try:
         built_in = load(f"{scenario.world}/{scenario.name}")

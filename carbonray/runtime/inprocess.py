@@ -38,6 +38,8 @@ class Step(Generic[A, K]):
     state: State[A, K]
     rewards: tuple[Mapping[str, Tensor], ...]  # by shard
     accounts: Mapping[str, Tensor]  # merged totals
+    rows: Mapping[str, Rows]  # accounts agent by agent, of worlds whose tables list agents
+    terminated: bool
 
 
 def merge(bids: Sequence[Bid]) -> Pool:
@@ -51,13 +53,15 @@ def merge(bids: Sequence[Bid]) -> Pool:
     for name, total in first.totals.items():
         sums = total.sums if len(bids) == 1 else torch.stack([bid.totals[name].sums for bid in bids]).sum(0)
         totals[name] = exact.as_float(name, Total(sums=sums, bound=total.bound))
-    rows = {}
-    for name in first.rows:
-        ids = torch.cat([bid.rows[name].ids for bid in bids])
-        order = ids.argsort()
-        values = torch.cat([bid.rows[name].values for bid in bids], 1)
-        rows[name] = Rows(ids=ids[order], values=values[:, order])
+    rows = first.rows if len(bids) == 1 else {name: _in_line([bid.rows[name] for bid in bids]) for name in first.rows}
     return Pool(totals=totals, rows=rows)
+
+
+def _in_line(parts: Sequence[Rows]) -> Rows:
+    """Rows of all shards in order of agent id."""
+    ids, values = torch.cat([part.ids for part in parts]), torch.cat([part.values for part in parts], 1)
+    order = ids.argsort()
+    return Rows(ids=ids[order], values=values[:, order])
 
 
 def deliver(edges: Tensor, ids: Sequence[Ids], bids: Sequence[Bid]) -> tuple[Mail, ...]:
@@ -129,7 +133,7 @@ def advance(
     """
     commons = state.commons
     if actions is None:
-        actions = [world.scripted(agents, commons) for agents in state.agents]
+        actions = [world.scripted(agents, commons, shock) for agents, shock in zip(state.agents, shocks, strict=True)]
     said = [
         world.act(agents, commons, action, shock)
         for agents, action, shock in zip(state.agents, actions, shocks, strict=True)
@@ -146,10 +150,13 @@ def advance(
                 for (agents, _), mail, shock in zip(said, mails, shocks, strict=True)
             ]
     settled = [world.settle(agents, commons, mail) for (agents, _), mail in zip(said, mails, strict=True)]
+    booked = merge([outcome.accounts for _, outcome in settled])
     return Step(
         state=State(agents=tuple(agents for agents, _ in settled), commons=commons),
         rewards=tuple(outcome.reward for _, outcome in settled),
-        accounts=merge([outcome.accounts for _, outcome in settled]).totals,
+        accounts=booked.totals,
+        rows=booked.rows,
+        terminated=settled[0][1].terminated,
     )
 
 

@@ -1,26 +1,20 @@
-"""Simulate a scenario beside its reference, and keep what it shows: figures, tables and, where wanted, a run folder."""
+"""Simulate a scenario of any world beside its reference: read it, refuse what its world has not, hand it to its runner.
 
-import resource
-import time
-from collections.abc import Callable, Sequence
+A runner is a function `(scenario, *, device, robust, progress, ...)` that gives a `RunResult`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from importlib import import_module
 from pathlib import Path
-from typing import Any
-
-import networkx as nx
-import pandas as pd
+from typing import TYPE_CHECKING, Any, Protocol, overload
 
 from carbonray.config import Scenario, ScenarioError
-from carbonray.data.scenarios import load
-from carbonray.data.worlds import cell_of_firm, economy_of
-from carbonray.runtime import exposure, outputs, robustness, tables
-from carbonray.runtime import uncertainty as intervals
-from carbonray.runtime.charges import charges
-from carbonray.runtime.equilibrium import static_leakage, without_counterpart
-from carbonray.runtime.inprocess import threads
-from carbonray.runtime.pair import Pair, run
-from carbonray.units import QUARTERS
+from carbonray.config_worlds import AnyScenario
+from carbonray.data.scenarios import MainScenario, load, world_of
+
+if TYPE_CHECKING:
+    from carbonray.runtime.cbam_result import Result
 
 Progress = Callable[[str, int, int], None]
 
@@ -29,115 +23,91 @@ def silent(task: str, done: int, of: int) -> None:
     """No progress."""
 
 
-@dataclass(frozen=True)
-class Result:
-    """A run beside its reference: `summary`, and tables ready to plot."""
+class RunResult(Protocol):
+    """What a run of any world offers, beside the tables of its own."""
 
-    pair: Pair
-    summary: dict[str, Any]
-    uncertainty: pd.DataFrame | None = None  # a row for each draw of the uncertain parameters
+    @property
+    def summary(self) -> dict[str, Any]:
+        """summary.json; `interrupted` tells whether the run was stopped before its end."""
 
-    def __repr__(self) -> str:
-        first, last = self.summary["years"]
-        rate = self.summary["leakage_rate"]
-        shown = "undefined" if rate is None else f"{rate:.2%}"
-        return f"<Result of {self.summary['scenario']}, {first}-{last}: leakage {shown}; see .summary and its tables>"
+    @property
+    def notices(self) -> Sequence[str]:
+        """What a user should know that is no figure; the command line prints it on the error stream."""
 
-    @cached_property
-    def steps(self) -> pd.DataFrame:
-        """Leakage by quarter."""
-        return tables.steps(self.pair)
+    def lines(self) -> list[str]:
+        """What the command line prints."""
 
-    @cached_property
-    def cells(self) -> pd.DataFrame:
-        """Accounts by cell and year."""
-        return tables.cells(self.pair)
-
-    @cached_property
-    def flows(self) -> pd.DataFrame:
-        """Trade by product, destination and year."""
-        return tables.flows(self.pair)
-
-    @cached_property
-    def charges(self) -> pd.DataFrame:
-        """What home imports of covered goods pay at the border, per tonne and per euro."""
-        return charges(self.pair)
-
-    @cached_property
-    def firms(self) -> pd.DataFrame:
-        """Firms by year."""
-        return tables.firms(self.pair)
-
-    @cached_property
-    def hotspots(self) -> pd.DataFrame:
-        """Edges that carry most of the change in embodied carbon."""
-        with threads(1):
-            return tables.hotspots(self.pair)
-
-    @cached_property
-    def network(self) -> pd.DataFrame:
-        """Measures of the supply graph by cell."""
-        with threads(1):
-            return tables.network(self.pair.economy, self.pair.scenario.home, self.pair.world.covered_sectors)
-
-    @cached_property
-    def plants(self) -> pd.DataFrame:
-        """Exposure of each named plant by year; ValueError if the scenario names none."""
-        return exposure.plant_years(self.pair)
-
-    @cached_property
-    def companies(self) -> pd.DataFrame:
-        """The same by company."""
-        return exposure.company_years(self.plants)
-
-    @cached_property
-    def cell_graph(self) -> "nx.DiGraph[str]":
-        """The supply graph of the base year, supplier -> customer, weights in million USD a year."""
-        from carbonray.network.graph import cell_graph
-
-        return cell_graph(self.pair.economy)
-
-    def firm_graph(self) -> "nx.DiGraph[int]":
-        """Named suppliers of every firm, supplier -> customer.
-
-        Raises:
-            ValueError: above 50,000 firms; `pair.graph` has the edge arrays of any size.
-        """
-        from carbonray.network.edges import SupplyEdges
-        from carbonray.network.graph import firm_graph
-
-        pair = self.pair
-        edges = SupplyEdges(product=pair.graph.product.numpy().T, supplier=pair.graph.supplier.numpy())
-        size = pair.world.firms.size.cpu().numpy() * QUARTERS
-        return firm_graph(pair.economy, cell_of_firm(pair.economy, pair.scenario, pair.plants), size, edges)
-
-    def write(self, out: Path, finish: Callable[[Path], object] = lambda folder: None) -> Path:
-        """Write the run directory; nothing is left behind if it fails.
-
-        Args:
-            out: a folder that does not exist.
-            finish: called with the written folder before it gets its name; the report is drawn here.
-
-        Raises:
-            OutputError: if the folder exists or cannot be written.
-        """
-        with outputs.whole_folder(out) as draft:
-            outputs.write_config(self.pair.scenario, draft / "config.yaml")
-            outputs.write_json(self.summary, draft / "summary.json")
-            outputs.write_table(self.steps, draft / "steps.parquet", "a quarter")
-            for name in ("cells", "flows", "charges", "firms", "hotspots", "network"):
-                outputs.write_table(getattr(self, name), draft / f"{name}.parquet")
-            if self.uncertainty is not None:
-                outputs.write_table(self.uncertainty, draft / "uncertainty.parquet")
-            if self.pair.plants is not None:
-                outputs.write_table(self.plants, draft / "plants.parquet")
-                outputs.write_table(self.companies, draft / "companies.parquet")
-            finish(draft)
-        return out
+    def write(self, out: Path, finish: Callable[[Path], object] = ...) -> Path:
+        """Write the run directory, and call `finish` with it before it gets its name."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Runner:
+    """Who runs a world, and the options of `simulate` that are not for every world."""
+
+    module: str  # imported when the world is first run
+    function: str
+    has: str  # what the world has instead of the options of others
+    keys: Mapping[str, str]  # option -> key of the scenario that it sets
+    arguments: Sequence[str]  # options that the function takes
+
+    def takes(self, option: str) -> bool:
+        """Whether an option is for this world."""
+        return option in self.keys or option in self.arguments
+
+
+RUNNERS: Mapping[str, Runner] = {
+    "cbam": Runner(
+        module="carbonray.runtime.simulate_cbam",
+        function="simulate_cbam",
+        has="firms that follow rules",
+        keys={"firms": "firms.number", "plants": "firms.plants", "years": "years"},
+        arguments=("uncertainty",),
+    ),
+    "climate-negotiation": Runner(
+        module="carbonray.runtime.simulate_negotiation",
+        function="simulate_negotiation",
+        has="27 regions from 2015 to 2115",
+        keys={},
+        arguments=("actions",),
+    ),
+}
+"""Every world."""
+COMMON = {"replicas": "replicas", "seed": "seed"}
+"""Options of every world, and the keys that they set."""
+
+
+@overload
 def simulate(
-    target: str | Scenario = "law",
+    target: MainScenario | Scenario = ...,
+    *,
+    firms: int | None = ...,
+    years: int | None = ...,
+    replicas: int | None = ...,
+    seed: int | None = ...,
+    device: str = ...,
+    settings: Sequence[str] = ...,
+    robust: bool = ...,
+    uncertainty: int | None = ...,
+    progress: Progress = ...,
+) -> "Result": ...
+@overload
+def simulate(
+    target: str | AnyScenario,
+    *,
+    firms: int | None = ...,
+    years: int | None = ...,
+    replicas: int | None = ...,
+    seed: int | None = ...,
+    device: str = ...,
+    settings: Sequence[str] = ...,
+    robust: bool = ...,
+    uncertainty: int | None = ...,
+    actions: Path | None = ...,
+    progress: Progress = ...,
+) -> RunResult: ...
+def simulate(
+    target: str | AnyScenario = "law",
     *,
     firms: int | None = None,
     years: int | None = None,
@@ -147,76 +117,71 @@ def simulate(
     settings: Sequence[str] = (),
     robust: bool = True,
     uncertainty: int | None = None,
+    actions: Path | None = None,
     progress: Progress = silent,
-) -> Result:
+) -> RunResult:
     """Simulate a scenario beside its reference run.
 
     Args:
         target: a scenario, its name, or the path of a YAML file.
-        firms: number of firms.
-        years: number of years.
-        replicas: independent draws of the firms.
+        firms: number of firms; cbam.
+        years: number of years; cbam.
+        replicas: independent draws, for intervals.
         seed: of every random number.
         device: `cpu` or `cuda`.
         settings: `KEY=VALUE` overrides of any key of the scenario.
-        robust: whether the ablation, the sensitivity and the oracle are computed beside the run.
-        uncertainty: draws of the uncertain parameters, for intervals; 24 if `robust`, else none, if left out.
+        robust: whether what tests the headline figures is computed beside the run.
+        uncertainty: draws of the uncertain parameters, for intervals; 24 if `robust`, else none, if left out; cbam.
+        actions: file of recorded actions to replay, array `actions` [step, region, head]; climate-negotiation.
         progress: told the task, and how much of it is done.
 
     Raises:
-        ScenarioError: if the scenario cannot be run.
-        DataError: if its economy is not in order.
+        ScenarioError: if the scenario cannot be run, or an option is not for its world.
+        DataError: if its data are not in order.
     """
     scenario = load_target(target, settings, firms=firms, years=years, replicas=replicas, seed=seed)
+    arguments = {"uncertainty": uncertainty, "actions": actions}
+    refuse_foreign(scenario.world, arguments)
     check_device(device)
-    number = draws_of(uncertainty, robust=robust)
-    economy = economy_of(scenario)
-    started = time.perf_counter()
-    pair = run(scenario, economy=economy, device=device, progress=lambda done, of: progress("simulating", done, of))
-    wall = time.perf_counter() - started
-    found = robustness.summary_of(pair)
-    draws = None
-    if not pair.interrupted:
-        try:
-            beside, draws = _beside(pair, progress, robust=robust, draws=number)
-            found |= beside
-        except KeyboardInterrupt:
-            found["interrupted"] = True
-    return Result(pair=pair, summary=_headline(pair) | found | _speed(pair, wall), uncertainty=draws)
+    runner = RUNNERS[scenario.world]
+    run = getattr(import_module(runner.module), runner.function)
+    own = {name: arguments[name] for name in runner.arguments}
+    result: RunResult = run(scenario, device=device, robust=robust, progress=progress, **own)
+    return result
 
 
-def draws_of(asked: int | None, *, robust: bool) -> int:
-    """Draws of the uncertain parameters.
+def load_target(target: str | AnyScenario, settings: Sequence[str] = (), **options: Any) -> AnyScenario:
+    """The scenario that a target names, with settings and options applied.
+
+    Args:
+        target: a scenario, its name, or the path of a YAML file.
+        settings: `KEY=VALUE` overrides of any key of the scenario.
+        options: of `simulate` that set a key: firms, plants, years, replicas, seed; None is left out.
 
     Raises:
-        ScenarioError: if fewer than none are asked for.
+        ScenarioError: if the scenario is refused, or an option is not for its world.
     """
-    if asked is None:
-        return intervals.DRAWS if robust else 0
-    if asked < 0:
-        raise ScenarioError(f"--uncertainty {asked}: give the number of draws, 0 for none")
-    return asked
+    given = {name: value for name, value in options.items() if value is not None}
+    if not isinstance(target, str):
+        if settings or given:
+            raise ScenarioError(f"{target.name}: change a Scenario with model_copy, or give its name or file")
+        return target
+    world = world_of(target)
+    refuse_foreign(world, {name: value for name, value in given.items() if name not in COMMON})
+    keys = {**COMMON, **RUNNERS[world].keys}
+    return load(target, settings, **{keys[name]: value for name, value in given.items()})
 
 
-def _beside(pair: Pair, progress: Progress, *, robust: bool, draws: int) -> tuple[dict[str, Any], pd.DataFrame | None]:
-    """What is computed beside a run; draws run in processes of their own meanwhile."""
-    if draws == 0:
-        return _robustness(pair.scenario, pair, progress) if robust else {}, None
-    with intervals.begun(pair.scenario, economy=pair.economy, draws=draws) as finish:
-        found = _robustness(pair.scenario, pair, progress) if robust else {}
-        drawn = finish(progress)
-    return found | {"uncertainty": drawn.summary}, drawn.table
+def refuse_foreign(world: str, options: Mapping[str, Any]) -> None:
+    """Refuse options of other worlds; None is not given.
 
-
-def load_target(target: str | Scenario, settings: Sequence[str] = (), **changes: Any) -> Scenario:
-    """The scenario that a target names, with changes."""
-    changes = {"firms.number" if key == "firms" else key: value for key, value in changes.items()}
-    if isinstance(target, str):
-        return load(target, settings, **changes)
-    given = {key: value for key, value in changes.items() if value is not None}
-    if settings or given:
-        raise ScenarioError(f"{target.name}: change a Scenario with model_copy, or give its name or file")
-    return target
+    Raises:
+        ScenarioError: naming the option, and the worlds that it is for.
+    """
+    for name, value in options.items():
+        if value is not None and not RUNNERS[world].takes(name):
+            takers = ", ".join(other for other, runner in RUNNERS.items() if runner.takes(name))
+            raise ScenarioError(f"--{name}: {takers} only; {world} has {RUNNERS[world].has}")
 
 
 def check_device(device: str) -> None:
@@ -231,90 +196,3 @@ def check_device(device: str) -> None:
         raise ScenarioError(f"--device {device}: choose cpu or cuda")
     if device == "cuda" and not torch.cuda.is_available():
         raise ScenarioError("--device cuda: no CUDA device is available to torch here; use cpu")
-
-
-def _robustness(scenario: Scenario, pair: Pair, progress: Progress) -> dict[str, Any]:
-    with threads(1):
-        return _parts(scenario, pair, progress)
-
-
-def _parts(scenario: Scenario, pair: Pair, progress: Progress) -> dict[str, Any]:
-    rows = []
-    parts = 4
-
-    def tell(part: str) -> None:
-        rows.append(part)
-        progress("testing what matters", len(rows) - 1, parts + 1)
-
-    found = robustness.ablation(scenario, pair.economy, tell)
-    progress("testing what matters", parts, parts + 1)
-    extra: dict[str, Any] = {}
-    if not without_counterpart(scenario):
-        extra["oracle"] = robustness.oracle(scenario, pair.economy)
-        extra["sensitivity"] = robustness.sensitivity(scenario, pair.economy)
-    extra |= {
-        "ablation": found,
-        "ablation_firms": min(scenario.firms.number, robustness.ABLATION_FIRMS),
-        "stress": robustness.stress(scenario, pair.economy).model_dump(mode="json"),
-    }
-    progress("testing what matters", parts + 1, parts + 1)
-    return extra
-
-
-def _headline(pair: Pair) -> dict[str, Any]:
-    scenario = pair.scenario
-    years = len(pair.policy.volume)
-    return {
-        "scenario": scenario.name,
-        "world": scenario.world,
-        "years": [scenario.start_year, scenario.start_year + years - 1],
-        "n_firms": len(pair.world.firms.size),
-        "replicas": scenario.replicas,
-        "seed": scenario.seed,
-        "interrupted": pair.interrupted,
-    }
-
-
-def _speed(pair: Pair, wall: float) -> dict[str, Any]:
-    scenario = pair.scenario
-    firm_steps = 2 * len(pair.world.firms.size) * scenario.replicas * len(pair.policy.volume) * QUARTERS
-    return {
-        "wall_seconds": wall,
-        "firm_steps": firm_steps,
-        "firm_steps_per_second": firm_steps / wall,
-        "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-    }
-
-
-TIMINGS = ("wall_seconds", "firm_steps_per_second", "peak_memory_mib")
-"""Keys of summary.json that differ between two runs with the same seed."""
-
-
-def equilibrium(
-    target: str | Scenario = "test-arm",
-    *,
-    year: int | None = None,
-    settings: Sequence[str] = (),
-    uncertainty: int = 0,
-    progress: Progress = silent,
-) -> dict[str, Any]:
-    """The static oracle of a scenario: figures, and the table `cells` as a DataFrame.
-
-    Args:
-        target: a scenario, its name, or the path of a YAML file.
-        year: whose policy; the scenario's last if left out.
-        settings: `KEY=VALUE` overrides.
-        uncertainty: draws of the uncertain parameters; their intervals and ranking are under `uncertainty`.
-        progress: told the task, and how much of it is done.
-
-    Raises:
-        ScenarioError: if the scenario cannot be solved.
-    """
-    scenario = load_target(target, settings)
-    number = draws_of(uncertainty, robust=False)
-    with threads(1):
-        found = static_leakage(scenario, year)
-    if number:
-        drawn = intervals.measure(scenario, draws=number, run=False, year=year, progress=progress)
-        found["uncertainty"] = drawn.summary
-    return found | {"cells": pd.DataFrame(found["cells"])}

@@ -100,7 +100,7 @@ class CournotWorld:
         legal = torch.ones(*agents.quantity.shape, len(CHANGES), dtype=torch.bool)
         return {"firm": Observation(values=values, mask=legal)}
 
-    def scripted(self, agents: CournotFirms, commons: CournotMarket) -> Tensor:
+    def scripted(self, agents: CournotFirms, commons: CournotMarket, shocks: Shocks) -> Tensor:
         """[B, n] change of quantity towards the best response, damped by 3 / (n + 1) so that n firms come to rest.
 
         Best response: (A - k_i - b (Q - q_i)) / 2b, at least zero.

@@ -96,10 +96,10 @@ class Observation:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a step gave: rewards for learners, totals for the run's tables."""
+    """What a step gave: rewards for learners, totals and rows for the run's tables."""
 
     reward: Mapping[str, Tensor]  # role -> [B, n]
-    terminated: bool
+    terminated: bool  # whether the world has ended; an episode cut at `steps` is not
     accounts: Bid
 
 
@@ -136,8 +136,8 @@ class World(Protocol[A, K, D]):
     def observe(self, agents: A, commons: K) -> Mapping[str, Observation]:
         """What learners see."""
 
-    def scripted(self, agents: A, commons: K) -> D:
-        """Behaviour without learning: the actions of the rule agents."""
+    def scripted(self, agents: A, commons: K, shocks: Shocks) -> D:
+        """Behaviour without learning: the actions of the rule agents, who may toss the coins of this step."""
 
     def decode(self, choices: Mapping[str, Tensor]) -> D:
         """Actions from the levels that learners chose for each head, [B, n, heads] by role."""

@@ -233,7 +233,7 @@ class TestThreads:
 
 
 def without_timings(run: Path) -> dict[str, Any]:
-    from carbonray.runtime.simulate import TIMINGS
+    from carbonray.runtime.simulate_cbam import TIMINGS
 
     summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
     return {name: value for name, value in summary.items() if name not in TIMINGS}

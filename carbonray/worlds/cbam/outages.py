@@ -1,7 +1,6 @@
 """Outages: which firms lose output in a quarter, from named events and at random."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -26,12 +25,10 @@ def outages(model: Model, seed: int, replicas: int, step: int, ids: NDArray[np.i
         total = np.maximum(total, severity * hit)
     left = np.maximum(1 - known, 1e-9)
     struck = np.clip(1 - (1 - total) / left, 0.0, 1.0)
-    return MappingProxyType(
-        {
-            "known": torch.as_tensor(np.broadcast_to(known, total.shape).copy(), device=model.device),
-            "struck": torch.as_tensor(struck, device=model.device),
-        }
-    )
+    return {
+        "known": torch.as_tensor(np.broadcast_to(known, total.shape).copy(), device=model.device),
+        "struck": torch.as_tensor(struck, device=model.device),
+    }
 
 
 def _event_outage(model: Model, step: int, ids: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -7,7 +7,6 @@ firms book sales, costs, carbon and stocks.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -92,7 +91,7 @@ class CbamWorld(Model):
         """Actions from the levels that a learner chose for each head, [B, n, heads] by role."""
         return act.decode(choices["firm"], len(self.policy.covered), len(self.regions))
 
-    def scripted(self, agents: Firms, commons: Commons) -> FirmActions:
+    def scripted(self, agents: Firms, commons: Commons, shocks: Shocks) -> FirmActions:
         """Behaviour without learning."""
         return act.rule(self.firms, agents, commons)
 
@@ -164,7 +163,7 @@ def _bounds(technology: TechnologyParams, scenario: Scenario) -> Mapping[str, fl
     goods = money * max(1.0, scenario.firms.stock_target)
     names_money = ("output", "scale", "lost", "named", "named_lost", "planned")
     names_value = ("charge", "profit", "border_charge", "abatement_cost", "allocation")
-    return MappingProxyType(
+    return (
         dict.fromkeys(names_money, money)
         | dict.fromkeys(names_value, 16.0 * money)
         | dict.fromkeys(("emissions", "embodied"), mass)

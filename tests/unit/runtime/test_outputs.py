@@ -15,7 +15,9 @@ from pyarrow import parquet
 from carbonray.config import Scenario, ScenarioError
 from carbonray.data.scenarios import load
 from carbonray.runtime import outputs, pair
-from carbonray.runtime.simulate import TIMINGS, Result, simulate
+from carbonray.runtime.cbam_result import Result
+from carbonray.runtime.simulate import simulate
+from carbonray.runtime.simulate_cbam import TIMINGS
 from carbonray.worlds.cbam import Economy
 
 FILES = {

@@ -13,7 +13,7 @@ from carbonray.data import load_economy
 from carbonray.data.scenarios import load
 from carbonray.runtime import uncertainty
 from carbonray.runtime.processes import crew
-from carbonray.runtime.simulate import draws_of, equilibrium
+from carbonray.runtime.simulate_cbam import draws_of, equilibrium
 from carbonray.runtime.uncertain_parameters import UNCERTAIN, Uncertain, base_values, changed, described, drawn
 from carbonray.runtime.uncertainty import FIGURES, Found, Task, measure, redrawn, smaller, tried
 from carbonray.runtime.uncertainty_text import bounds, ranking_lines

@@ -1,0 +1,122 @@
+"""What a comparison of runs shows, in plain words."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from carbonray.kpi.negotiation import SAME, dominates
+from carbonray.report.wording import listed, number
+
+EVEN = 1e-6
+"""Relative difference up to which two runs are called even."""
+FEW = 3
+"""Names that a title holds."""
+
+
+def degrees(value: float, *, signed: bool = False) -> str:
+    """A temperature or a difference of two."""
+    return f"{number(value, 2, signed=signed)}\u00a0°C"
+
+
+def trillions(value: float) -> str:
+    """Trillion USD."""
+    return f"{number(value)}\u00a0trillion\u00a0USD"
+
+
+def best(table: pd.DataFrame, column: str, *, highest: bool = True) -> list[str]:
+    """Names of the runs with the highest, or lowest, value."""
+    values = table[column].to_numpy(dtype=float)
+    top = values.max() if highest else values.min()
+    return [str(name) for name in table["run"][np.isclose(values, top, rtol=EVEN, atol=0.0)]]
+
+
+def few(names: Sequence[str]) -> str:
+    """Names in a title: how many, where they are many."""
+    return listed(names) if len(names) <= FEW else f"{len(names)} runs"
+
+
+def coolest(table: pd.DataFrame, last: int) -> str:
+    """Which run is coolest in the last year."""
+    names = best(table, "temperature_c", highest=False)
+    low, high = float(table["temperature_c"].min()), float(table["temperature_c"].max())
+    if len(names) == len(table):
+        return f"All runs are equally warm in {last}, {degrees(low)}."
+    warm = listed(best(table, "temperature_c"))
+    return (
+        f"{listed(names)} {_is(names, 'coolest')}: {degrees(low)} above 1900 in {last}, "
+        f"{degrees(high - low)} less than {warm}."
+    )
+
+
+def richest(table: pd.DataFrame) -> str:
+    """Which run makes most, and which consumes most where that is another."""
+    names, eaters = best(table, "output_tusd"), best(table, "consumption_tusd")
+    made, eaten = float(table["output_tusd"].max()), float(table["consumption_tusd"].max())
+    if len(names) == len(table):
+        said = f"All runs make the same, {trillions(made)}"
+    else:
+        said = f"{listed(names)} {_is(names, 'richest')}: {trillions(made)} of output, summed over the steps"
+    if names == eaters:
+        return f"{said}."
+    verb = "consumes" if len(eaters) == 1 else "consume"
+    return f"{said}; {listed(eaters)} {verb} most, {trillions(eaten)}."
+
+
+def dominated(table: pd.DataFrame) -> list[str]:
+    """Which runs another run beats in one index without losing in the other; runs beaten by the same ones together."""
+    who = dominates(table[["economic_index", "climate_index"]])
+    names = table["run"].astype(str).to_list()
+    beaten: dict[tuple[str, ...], list[str]] = {}
+    for at, name in enumerate(names):
+        if by := tuple(names[other] for other in np.flatnonzero(who[:, at])):
+            beaten.setdefault(by, []).append(name)
+    said = [
+        f"{listed(some)} {_be(some)} dominated: {few(by)} {_be(by)} at least as cool and as rich."
+        for by, some in beaten.items()
+    ]
+    return said or ["No run is dominated: each is cooler or richer than every other, or even with it."]
+
+
+def even(table: pd.DataFrame) -> list[str]:
+    """Runs that share both indices, and whether consumption tells them apart."""
+    said, told = [], set[str]()
+    names = table["run"].astype(str).to_numpy()
+    points = table[["economic_index", "climate_index"]].to_numpy(dtype=float)
+    for name, point in zip(names, points, strict=True):
+        same = np.isclose(points, point, rtol=0.0, atol=SAME).all(1)
+        if name in told or same.sum() < 2:
+            continue
+        told |= set(names[same])
+        eaten = table["consumption_tusd"][same].to_numpy(dtype=float)
+        tail = "" if np.allclose(eaten, eaten[0], rtol=EVEN, atol=0.0) else "; consumption tells them apart"
+        said.append(f"{listed([str(one) for one in names[same]])} share both indices{tail}.")
+    return said
+
+
+def covered(hypervolume: float) -> str:
+    """The hypervolume in a sentence."""
+    return (
+        f"The hypervolume is {number(hypervolume, 3)}: the share of the plane between the two extremes that is no "
+        "better than some run."
+    )
+
+
+def headline(table: pd.DataFrame, hypervolume: float, last: int) -> list[str]:
+    """The findings, one sentence each."""
+    if len(table) == 1:
+        name, row = table["run"].iloc[0], table.iloc[0]
+        return [
+            f"{name} is the only run: {degrees(row['temperature_c'])} above 1900 in {last} and "
+            f"{trillions(row['output_tusd'])} of output, summed over the steps.",
+            covered(hypervolume),
+        ]
+    return [coolest(table, last), richest(table), *dominated(table), *even(table), covered(hypervolume)]
+
+
+def _is(names: Sequence[str], adjective: str) -> str:
+    return f"{_be(names)} {adjective}"
+
+
+def _be(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"

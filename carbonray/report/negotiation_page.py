@@ -1,0 +1,127 @@
+"""report.html of a climate negotiation: one file without anything from the network, the same bytes for the same run."""
+
+import base64
+import shlex
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from carbonray.report import negotiation_reading as reading
+from carbonray.report import negotiation_tables as tables
+from carbonray.report.charts import Chart, LeftOut
+from carbonray.report.html import plotly_js, template, write_page
+from carbonray.report.negotiation_data import SMALLEST
+from carbonray.report.negotiation_gallery import SECTIONS, figures
+from carbonray.report.negotiation_interactive import spec
+from carbonray.report.negotiation_run import NegotiationRun, read_negotiation_run
+from carbonray.report.negotiation_stills import png
+from carbonray.report.negotiation_words import count_of, degrees, gigatonnes, protocol_name, trillions
+from carbonray.report.page import Card, Drawn
+from carbonray.report.tables import assumptions, command
+from carbonray.report.wording import percent
+
+TABLES = {
+    "Climate against economy": (tables.key_figures,),
+    "Region by region": (tables.by_region,),
+}
+"""Tables under each heading."""
+
+
+def write_negotiation_report(run_dir: Path) -> Path:
+    """Write report.html and figures/*.png into a run directory, replacing earlier ones.
+
+    Returns:
+        The path of report.html.
+
+    Raises:
+        ReportError: if a file of the run is missing or malformed, or the report cannot be written; one line naming it.
+    """
+    run = read_negotiation_run(run_dir)
+    found = figures(run)
+    stills = {chart.key: png(chart) for chart in found if isinstance(chart, Chart)}
+    return write_page(run_dir, render(run, found, stills), stills, [item.key for item in found])
+
+
+def render(run: NegotiationRun, found: list[Chart | LeftOut], stills: dict[str, bytes]) -> str:
+    """The page as HTML."""
+    drawn = {item.key: item if isinstance(item, LeftOut) else _drawn(item, stills[item.key]) for item in found}
+    page: str = template("negotiation.html.j2").render(
+        run=run,
+        summary=run.summary,
+        protocol=protocol_name(run.summary.protocol),
+        behaviour=reading.behaviour_of(run),
+        cards=cards(run),
+        undefined=reading.undefined_reason(run) if run.summary.leakage_rate is None and run.negotiates else "",
+        passages=reading.passages(run),
+        caveats=reading.caveats(run),
+        sections={name: [drawn[key] for key, under in SECTIONS.items() if under == name] for name in SECTIONS.values()},
+        tables={name: [make(run) for make in makers] for name, makers in TABLES.items()},
+        switches=tables.switches(run),
+        assumptions=assumptions(run.scenario),
+        command=_command(run),
+        charts={key: item.interactive for key, item in drawn.items() if isinstance(item, Drawn)},
+        plotly_js=plotly_js(),
+    )
+    return page
+
+
+def _drawn(chart: Chart, still: bytes) -> Drawn:
+    picture = "data:image/png;base64," + base64.b64encode(still).decode()
+    return Drawn(chart=chart, still=picture, interactive=spec(chart), numbers=tables.of_chart(chart))
+
+
+def _command(run: NegotiationRun) -> str | None:
+    """The command that makes this run again; None where the scenario is a user's own."""
+    found = command(run.scenario)
+    replayed = run.summary.actions_file
+    return f"{found} --actions {shlex.quote(replayed)}" if found and replayed else found
+
+
+def cards(run: NegotiationRun) -> list[Card]:
+    """The headline numbers."""
+    summary, last = run.summary, run.last
+    warm, without = summary.temperature_c, summary.temperature_reference_c
+    emitted = summary.emissions_gtco2
+    if not run.negotiates:
+        return [
+            Card(label=f"Warmer than 1900 in {last}", value=degrees(warm), detail=_range(run, "temperature_c")),
+            Card(label="Emissions, sum", value=gigatonnes(emitted), detail=f"CO2, {summary.years[0]}–{last}"),
+            Card(label="Consumption, sum of steps", value=trillions(summary.consumption_tusd), detail="all regions"),
+        ]
+    leaked = "others' rise over members' fall" if summary.leakage_rate is not None else "see below"
+    return [
+        Card(label=f"Warmer than 1900 in {last}", value=degrees(warm),
+             detail=_joined(f"{degrees(without)} if nobody is bound", _range(run, "temperature_c"))),
+        Card(label=f"Members in {last}", value=f"{count_of(summary.members_last)} of {summary.n_regions}",
+             detail=_joined(f"protocol {protocol_name(summary.protocol)}", _range(run, "members_last"))),
+        Card(label="Emissions", value=_change(emitted, summary.emissions_reference_gtco2),
+             detail=f"{gigatonnes(emitted)} instead of {gigatonnes(summary.emissions_reference_gtco2)}"),
+        Card(label="Consumption", value=_change(summary.consumption_tusd, summary.consumption_reference_tusd),
+             detail="summed over the run, against nobody bound"),
+        Card(label="Welfare", value=_change(summary.welfare, summary.welfare_reference),
+             detail="discounted utility, against nobody bound"),
+        Card(label="Leakage to non-members", value=percent(summary.leakage_rate),
+             detail=_joined(leaked, _range(run, "leakage_rate"))),
+    ]  # fmt: skip
+
+
+SHOW: Mapping[str, Callable[[float], str]] = {
+    "temperature_c": degrees,
+    "members_last": count_of,
+    "leakage_rate": percent,
+}
+
+
+def _range(run: NegotiationRun, key: str) -> str:
+    """Nine of ten replicas, where they differ."""
+    bounds = run.summary.interval(key)
+    if bounds is None or SHOW[key](bounds[0]) == SHOW[key](bounds[1]):
+        return ""
+    return f"nine of ten replicas {SHOW[key](bounds[0])} to {SHOW[key](bounds[1])}"
+
+
+def _joined(*parts: str) -> str:
+    return "; ".join(part for part in parts if part)
+
+
+def _change(here: float, there: float) -> str:
+    return percent(here / there - 1, signed=True) if abs(there) > SMALLEST else "undefined"

@@ -1,0 +1,34 @@
+"""The page of each world: which function draws the report of a run directory."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+
+from carbonray.config_worlds import MAIN
+from carbonray.report.run_directory import ReportError, read_config
+
+PAGES: Mapping[str, tuple[str, str]] = {
+    "cbam": ("carbonray.report.page", "write_cbam_report"),
+    "climate-negotiation": ("carbonray.report.negotiation_page", "write_negotiation_report"),
+}
+"""World -> module, imported when first needed, and function."""
+
+
+def write_report(run_dir: Path) -> Path:
+    """Write report.html and figures/*.png into a run directory of any world, replacing earlier ones.
+
+    Returns:
+        The path of report.html.
+
+    Raises:
+        ReportError: if a file of the run is missing or malformed, or the report cannot be written; one line naming it.
+    """
+    if not run_dir.is_dir():
+        raise ReportError(f"{run_dir}: no such run directory")
+    path = run_dir / "config.yaml"
+    world = read_config(path)["scenario"].get("world", MAIN)
+    if world not in tuple(PAGES):
+        raise ReportError(f"{path}: world: unknown world {world}; there are {', '.join(PAGES)}")
+    module, function = PAGES[world]
+    written: Path = getattr(import_module(module), function)(run_dir)
+    return written

@@ -1,0 +1,161 @@
+"""Key figures of a climate negotiation run, and what each of the reference's oddities does to them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from carbonray.config_climate import NegotiationScenario
+from carbonray.kpi import negotiation as kpi
+from carbonray.kpi.negotiation import IndexBounds
+from carbonray.runtime.negotiation_run import Century, Floats, run
+from carbonray.worlds.climate_negotiation.heads import MITIGATION, SAVINGS
+from carbonray.worlds.climate_negotiation.parameters import ACTIVITY_STEPS, YEARS_A_STEP
+from carbonray.worlds.climate_negotiation.world import NegotiationWorld
+
+CORRECTIONS = {
+    "tariff_revenue": "returned",
+    "mitigation_floor": "step",
+    "interest": "per-year",
+    "rates": "full",
+}
+"""The corrected value of each switch."""
+
+
+def index_bounds(world: NegotiationWorld) -> IndexBounds:
+    """The two extremes of the competition: save nothing and cut everything, or the reverse; no trade."""
+    rises, outputs = [], []
+    plain = NegotiationWorld(parameters=world.parameters)
+    for savings, mitigation in ((0, 1), (1, 0)):
+        levels = np.zeros((ACTIVITY_STEPS, plain.count, len(plain.heads.sizes)), dtype=np.int64)
+        levels[..., SAVINGS] = savings * plain.heads.steps_per_rate
+        levels[..., MITIGATION] = mitigation * plain.heads.steps_per_rate
+        century = run(plain, actions=levels)
+        rises.append(float(kpi.temperature_rise(century.temperature[:, 0, 0])))
+        outputs.append(float(kpi.total_output(century.regions["output"][:, 0])))
+    return IndexBounds(
+        temperature_rise_best=rises[0],
+        temperature_rise_worst=rises[1],
+        output_worst=outputs[0],
+        output_best=outputs[1],
+    )
+
+
+def figures(century: Century, bounds: IndexBounds) -> dict[str, Floats]:
+    """Figures of one run, [B] each."""
+    warm = century.temperature[:, :, 0]
+    rise, output = warm[-1] - warm[0], century.world("output").sum(0)
+    return {
+        "temperature_c": warm[-1],
+        "temperature_rise_c": rise,
+        "emissions_gtco2": century.world("emissions").sum(0) * YEARS_A_STEP,
+        "output_tusd": output,
+        "consumption_tusd": century.world("consumption").sum(0),
+        "imports_tusd": century.world("imports").sum(0),
+        "welfare": century.world("welfare").sum(0),
+        "members_last": century.member[-1].sum(1).astype(float),
+        "climate_index": kpi.climate_index(rise, bounds),
+        "economic_index": kpi.economic_index(output, bounds),
+    }
+
+
+ALONE = ("members_last", "temperature_rise_c")
+"""Figures that the reference run has no counterpart of in the summary."""
+
+
+def headline(scenario: NegotiationScenario, policy: Century, reference: Century, bounds: IndexBounds) -> dict[str, Any]:
+    """The summary but for speed and switches."""
+    found, without = figures(policy, bounds), figures(reference, bounds)
+    emitted, without_it = (np.moveaxis(run.regions["emissions"][1:], 0, 1) for run in (policy, reference))
+    leaked = kpi.leakage(emitted, without_it, np.moveaxis(policy.member[1:], 0, 1), years_a_step=YEARS_A_STEP)
+    start = float(policy.temperature[0, 0, 0])
+    spreads = found | {"leakage_rate": leaked.rates}
+    told = {name: kpi.spread(values) for name, values in spreads.items()}
+    summary: dict[str, Any] = {
+        "scenario": scenario.name,
+        "world": scenario.world,
+        "protocol": scenario.negotiation.protocol,
+        "behaviour": scenario.behaviour.kind,
+        "years": [int(policy.years[0]), int(policy.years[-1])],
+        "n_regions": len(policy.names),
+        "replicas": scenario.replicas,
+        "seed": scenario.seed,
+        "interrupted": policy.interrupted or reference.interrupted,
+    }
+    for name, values in found.items():
+        summary[name] = float(values.mean())
+        if name not in ALONE:
+            summary[f"{name.removesuffix(_unit(name))}_reference{_unit(name)}"] = float(without[name].mean())
+    summary["abatement_members_gtco2"] = float(leaked.abatement_members.mean())
+    summary["rise_others_gtco2"] = float(leaked.rise_others.mean())
+    summary["leakage_rate"] = leaked.rate
+    summary["undefined_reason"] = leaked.undefined_reason
+    summary["index_bounds"] = {
+        "temperature_best_c": start + bounds.temperature_rise_best,
+        "temperature_worst_c": start + bounds.temperature_rise_worst,
+        "output_worst_tusd": bounds.output_worst,
+        "output_best_tusd": bounds.output_best,
+    }
+    summary["intervals"] = {name: list(between) for name, between in told.items() if between is not None}
+    return summary
+
+
+def _unit(name: str) -> str:
+    return next((unit for unit in ("_c", "_gtco2", "_tusd") if name.endswith(unit)), "")
+
+
+def switch_effects(
+    scenario: NegotiationScenario,
+    policy: Century,
+    stepped: Callable[[NegotiationScenario], Century],
+    progress: Callable[[int, int], None],
+) -> list[dict[str, Any]]:
+    """What changing each switch alone does: to its correction, or back where the scenario has it corrected."""
+    effects = []
+    for done, (switch, corrected) in enumerate(CORRECTIONS.items()):
+        progress(done, len(CORRECTIONS))
+        if scenario.switches.model_dump()[switch] == corrected:
+            corrected = type(scenario.switches).model_fields[switch].default
+        switches = scenario.switches.model_copy(update={switch: corrected})
+        changed = stepped(scenario.model_copy(update={"switches": switches}))
+        before, after = policy.world("consumption").sum(), changed.world("consumption").sum()
+        effects.append(
+            {
+                "switch": switch,
+                "value": corrected,
+                "temperature_change_c": float((changed.temperature[-1] - policy.temperature[-1])[:, 0].mean()),
+                "welfare_change": float((changed.world("welfare") - policy.world("welfare")).sum(0).mean()),
+                "consumption_change_share": float(after / before - 1.0) if before > 0 else None,
+            }
+        )
+    progress(len(CORRECTIONS), len(CORRECTIONS))
+    return effects
+
+
+def lines(summary: dict[str, Any]) -> list[str]:
+    """The headline for a terminal, beside the reference run's."""
+    first, last = summary["years"]
+    stopped = " (interrupted: whole steps only)" if summary["interrupted"] else ""
+    told = [f"{summary['scenario']}, {first}-{last}, {summary['n_regions']} regions{stopped}"]
+    told.append(f"  {'':28}{'':>12}{'nobody bound':>14}")
+    rows = (
+        (f"temperature in {last}", "temperature", "_c", "C"),
+        ("emissions of the century", "emissions", "_gtco2", "Gt CO2"),
+        ("output, sum of steps", "output", "_tusd", "trillion USD"),
+        ("consumption, sum of steps", "consumption", "_tusd", "trillion USD"),
+        ("imports, sum of steps", "imports", "_tusd", "trillion USD"),
+        ("welfare", "welfare", "", ""),
+        ("climate index", "climate_index", "", ""),
+        ("economic index", "economic_index", "", ""),
+    )
+    for label, name, suffix, unit in rows:
+        value, other = summary[f"{name}{suffix}"], summary[f"{name}_reference{suffix}"]
+        between = summary["intervals"].get(f"{name}{suffix}")
+        spread = f" [{between[0]:.2f}, {between[1]:.2f}]" if between else ""
+        told.append(f"  {label:28}{value:12.2f}{other:14.2f} {unit:13}{spread}".rstrip())
+    told.append(f"  {'members in the last year':28}{summary['members_last']:12.1f}")
+    rate, reason = summary["leakage_rate"], summary["undefined_reason"]
+    shown = f"{100 * rate:12.2f} %" if rate is not None else f"   undefined: {reason}"
+    told.append(f"  {'leakage to non-members':28}{shown}")
+    speed = f"{summary['region_steps_per_second']:,.0f} region-steps/s in {summary['wall_seconds']:.2f} s"
+    return [*told, f"  {speed}"]

@@ -1,0 +1,168 @@
+"""Run the CBAM world: a scenario beside its reference, what tests its figures, and the static oracle."""
+
+import resource
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from carbonray.config import Scenario, ScenarioError
+from carbonray.data.worlds import economy_of
+from carbonray.runtime import robustness
+from carbonray.runtime import uncertainty as intervals
+from carbonray.runtime.cbam_result import Result
+from carbonray.runtime.equilibrium import static_leakage, without_counterpart
+from carbonray.runtime.inprocess import threads
+from carbonray.runtime.pair import Pair, run
+from carbonray.runtime.simulate import Progress, load_target, silent
+from carbonray.units import QUARTERS
+
+
+def simulate_cbam(
+    scenario: Scenario,
+    *,
+    device: str = "cpu",
+    robust: bool = True,
+    uncertainty: int | None = None,
+    progress: Progress = silent,
+) -> Result:
+    """Simulate a scenario beside its reference run.
+
+    Args:
+        scenario: what to simulate.
+        device: `cpu` or `cuda`.
+        robust: whether the ablation, the sensitivity and the oracle are computed beside the run.
+        uncertainty: draws of the uncertain parameters, for intervals; 24 if `robust`, else none, if left out.
+        progress: told the task, and how much of it is done.
+
+    Raises:
+        ScenarioError: if the scenario cannot be run.
+        DataError: if its economy is not in order.
+    """
+    number = draws_of(uncertainty, robust=robust)
+    economy = economy_of(scenario)
+    started = time.perf_counter()
+    pair = run(scenario, economy=economy, device=device, progress=lambda done, of: progress("simulating", done, of))
+    wall = time.perf_counter() - started
+    found = robustness.summary_of(pair)
+    draws = None
+    if not pair.interrupted:
+        try:
+            beside, draws = _beside(pair, progress, robust=robust, draws=number)
+            found |= beside
+        except KeyboardInterrupt:
+            found["interrupted"] = True
+    return Result(pair=pair, summary=_headline(pair) | found | _speed(pair, wall), uncertainty=draws)
+
+
+def draws_of(asked: int | None, *, robust: bool) -> int:
+    """Draws of the uncertain parameters.
+
+    Raises:
+        ScenarioError: if fewer than none are asked for.
+    """
+    if asked is None:
+        return intervals.DRAWS if robust else 0
+    if asked < 0:
+        raise ScenarioError(f"--uncertainty {asked}: give the number of draws, 0 for none")
+    return asked
+
+
+def _beside(pair: Pair, progress: Progress, *, robust: bool, draws: int) -> tuple[dict[str, Any], pd.DataFrame | None]:
+    """What is computed beside a run; draws run in processes of their own meanwhile."""
+    if draws == 0:
+        return _robustness(pair.scenario, pair, progress) if robust else {}, None
+    with intervals.begun(pair.scenario, economy=pair.economy, draws=draws) as finish:
+        found = _robustness(pair.scenario, pair, progress) if robust else {}
+        drawn = finish(progress)
+    return found | {"uncertainty": drawn.summary}, drawn.table
+
+
+def _robustness(scenario: Scenario, pair: Pair, progress: Progress) -> dict[str, Any]:
+    with threads(1):
+        return _parts(scenario, pair, progress)
+
+
+def _parts(scenario: Scenario, pair: Pair, progress: Progress) -> dict[str, Any]:
+    rows = []
+    parts = 4
+
+    def tell(part: str) -> None:
+        rows.append(part)
+        progress("testing what matters", len(rows) - 1, parts + 1)
+
+    found = robustness.ablation(scenario, pair.economy, tell)
+    progress("testing what matters", parts, parts + 1)
+    extra: dict[str, Any] = {}
+    if not without_counterpart(scenario):
+        extra["oracle"] = robustness.oracle(scenario, pair.economy)
+        extra["sensitivity"] = robustness.sensitivity(scenario, pair.economy)
+    extra |= {
+        "ablation": found,
+        "ablation_firms": min(scenario.firms.number, robustness.ABLATION_FIRMS),
+        "stress": robustness.stress(scenario, pair.economy).model_dump(mode="json"),
+    }
+    progress("testing what matters", parts + 1, parts + 1)
+    return extra
+
+
+def _headline(pair: Pair) -> dict[str, Any]:
+    scenario = pair.scenario
+    years = len(pair.policy.volume)
+    return {
+        "scenario": scenario.name,
+        "world": scenario.world,
+        "years": [scenario.start_year, scenario.start_year + years - 1],
+        "n_firms": len(pair.world.firms.size),
+        "replicas": scenario.replicas,
+        "seed": scenario.seed,
+        "interrupted": pair.interrupted,
+    }
+
+
+def _speed(pair: Pair, wall: float) -> dict[str, Any]:
+    scenario = pair.scenario
+    firm_steps = 2 * len(pair.world.firms.size) * scenario.replicas * len(pair.policy.volume) * QUARTERS
+    return {
+        "wall_seconds": wall,
+        "firm_steps": firm_steps,
+        "firm_steps_per_second": firm_steps / wall,
+        "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+TIMINGS = ("wall_seconds", "firm_steps_per_second", "peak_memory_mib")
+"""Keys of summary.json that differ between two runs with the same seed."""
+
+
+def equilibrium(
+    target: str | Scenario = "test-arm",
+    *,
+    year: int | None = None,
+    settings: Sequence[str] = (),
+    uncertainty: int = 0,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """The static oracle of a scenario: figures, and the table `cells` as a DataFrame.
+
+    Args:
+        target: a scenario, its name, or the path of a YAML file.
+        year: whose policy; the scenario's last if left out.
+        settings: `KEY=VALUE` overrides.
+        uncertainty: draws of the uncertain parameters; their intervals and ranking are under `uncertainty`.
+        progress: told the task, and how much of it is done.
+
+    Raises:
+        ScenarioError: if the scenario cannot be solved.
+    """
+    scenario = load_target(target, settings)
+    if not isinstance(scenario, Scenario):
+        raise ScenarioError(f"{scenario.name}: {scenario.world} has no static equilibrium; choose a cbam scenario")
+    number = draws_of(uncertainty, robust=False)
+    with threads(1):
+        found = static_leakage(scenario, year)
+    if number:
+        drawn = intervals.measure(scenario, draws=number, run=False, year=year, progress=progress)
+        found["uncertainty"] = drawn.summary
+    return found | {"cells": pd.DataFrame(found["cells"])}

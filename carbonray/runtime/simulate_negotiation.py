@@ -1,0 +1,176 @@
+"""Simulate a climate negotiation beside the same regions whom nobody binds, and keep what it shows."""
+
+import resource
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from carbonray.config import ScenarioError
+from carbonray.config_climate import NegotiationScenario
+from carbonray.data.actions import read_actions
+from carbonray.data.negotiation import negotiation_world
+from carbonray.runtime import negotiation_tables as tables
+from carbonray.runtime import outputs
+from carbonray.runtime.negotiation_run import Century, run, together
+from carbonray.runtime.negotiation_summary import headline, index_bounds, lines, switch_effects
+from carbonray.runtime.negotiation_trajectory import replay
+from carbonray.runtime.simulate import Progress, silent
+from carbonray.worlds.climate_negotiation.heads import Heads
+from carbonray.worlds.climate_negotiation.world import NegotiationWorld
+
+Actions = NDArray[np.int64] | None
+
+
+@dataclass(frozen=True)
+class NegotiationResult:
+    """A century beside its reference: `summary`, and tables ready to plot."""
+
+    scenario: NegotiationScenario
+    world: NegotiationWorld
+    policy: Century
+    reference: Century
+    summary: dict[str, Any]
+    actions: Actions = None
+    notices: list[str] = field(default_factory=list)  # what a user should be told before the figures
+
+    def __repr__(self) -> str:
+        found = self.summary
+        warm = f"{found['temperature_c']:.2f} C in {found['years'][1]}"
+        return f"<NegotiationResult of {found['scenario']}: {warm}; see .summary and its tables>"
+
+    def lines(self) -> list[str]:
+        """The headline in a few lines."""
+        return lines(self.summary)
+
+    @cached_property
+    def years(self) -> pd.DataFrame:
+        """The world by year."""
+        return tables.years(self.policy, self.reference)
+
+    @cached_property
+    def regions(self) -> pd.DataFrame:
+        """Regions by year."""
+        return tables.regions(self.policy, self.reference)
+
+    @cached_property
+    def trade(self) -> pd.DataFrame:
+        """Imports and tariffs by pair and year, first replica."""
+        return tables.trade(self.policy, self.reference)
+
+    @cached_property
+    def trajectory(self) -> dict[str, NDArray[Any]]:
+        """Every step of the first replica, named as the reference names its arrays."""
+        return replay(self.world, self.actions, seed=self.scenario.seed)
+
+    def write(self, out: Path, finish: Callable[[Path], object] = lambda folder: None) -> Path:
+        """Write the run directory; nothing is left behind if it fails.
+
+        Args:
+            out: a folder that does not exist.
+            finish: called with the written folder before it gets its name; the report is drawn here.
+
+        Raises:
+            OutputError: if the folder exists or cannot be written.
+        """
+        with outputs.whole_folder(out) as draft:
+            outputs.write_config(self.scenario, draft / "config.yaml")
+            outputs.write_json(self.summary, draft / "summary.json")
+            for name in ("years", "regions", "trade"):
+                outputs.write_table(getattr(self, name), draft / f"{name}.parquet")
+            outputs.write_arrays(self.trajectory, draft / "trajectory.npz")
+            finish(draft)
+        return out
+
+
+def simulate_negotiation(
+    scenario: NegotiationScenario,
+    *,
+    actions: Path | None = None,
+    device: str = "cpu",
+    robust: bool = True,
+    progress: Progress = silent,
+) -> NegotiationResult:
+    """Simulate a scenario beside its reference run.
+
+    Args:
+        scenario: what is simulated.
+        actions: a file of recorded actions, replayed in both runs; its width says whether regions negotiate.
+        device: `cpu` or `cuda`.
+        robust: whether the effect of each of the reference's oddities is measured beside the run.
+        progress: told the task, and how much of it is done.
+
+    Raises:
+        ScenarioError: if the scenario cannot be run.
+        DataError: if the actions cannot be read.
+        ProtocolError: if the protocol gives what nobody can be bound to.
+    """
+    recorded = None if actions is None else read_actions(actions)
+    notices: list[str] = []
+    if recorded is not None:
+        scenario, notices = _as_recorded(scenario, recorded)
+    world = negotiation_world(scenario, device=device)
+    started = time.perf_counter()
+    policy, reference = together(
+        [world, replace(world, binding=False)],
+        seed=scenario.seed,
+        replicas=scenario.replicas,
+        actions=recorded,
+        progress=lambda done, of: progress("simulating", done, of),
+    )
+    wall = time.perf_counter() - started
+    found = headline(scenario, policy, reference, index_bounds(world))
+    found["switches"] = []
+    if robust and not policy.interrupted:
+        found["switches"] = switch_effects(
+            scenario,
+            policy,
+            lambda changed: _run(changed, recorded, device),
+            lambda done, of: progress("correcting oddities", done, of),
+        )
+    found["actions_file"] = None if actions is None else actions.name
+    return NegotiationResult(
+        scenario=scenario,
+        world=world,
+        policy=policy,
+        reference=reference,
+        summary=found | _speed(world, scenario, wall, len(policy.years)),
+        actions=recorded,
+        notices=notices,
+    )
+
+
+def _run(scenario: NegotiationScenario, actions: Actions, device: str) -> Century:
+    world = negotiation_world(scenario, device=device)
+    return run(world, seed=scenario.seed, replicas=scenario.replicas, actions=actions)
+
+
+def _as_recorded(scenario: NegotiationScenario, actions: NDArray[np.int64]) -> tuple[NegotiationScenario, list[str]]:
+    """The scenario that the width of recorded actions asks for, and what changes by it."""
+    regions, width = actions.shape[1], actions.shape[2]
+    negotiated = width == len(Heads(regions=regions, negotiates=True).sizes)
+    asked = scenario.negotiation.protocol
+    if scenario.switches.rates == "full":
+        raise ScenarioError("--actions: recorded levels are tenths; leave switches.rates at tenths")
+    if negotiated == (asked != "none"):
+        return scenario, []
+    taken = "bilateral" if negotiated else "none"
+    agreed = scenario.negotiation.model_copy(update={"protocol": taken, "options": {}})
+    told = f"{width} heads of recorded actions: protocol {taken} instead of {asked}"
+    return scenario.model_copy(update={"negotiation": agreed}), [told]
+
+
+def _speed(world: NegotiationWorld, scenario: NegotiationScenario, wall: float, years: int) -> dict[str, Any]:
+    region_steps = 2 * world.count * scenario.replicas * (years - 1)
+    return {
+        "wall_seconds": wall,
+        "region_steps": region_steps,
+        "region_steps_per_second": region_steps / wall,
+        "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
