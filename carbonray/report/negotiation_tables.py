@@ -122,6 +122,8 @@ def by_region(run: NegotiationRun) -> Table:
     shown = [run.negotiates or at not in AGAINST for at in range(len(names))]
     note = "Changes are against the run in which nobody is bound. " * run.negotiates
     note += "A tariff is the mean over the other regions."
+    if run.membership.between(0, 1, inclusive="neither").any():
+        note += " Per cent of a member: of the replicas."
     return Table(caption="By region", columns=_kept(names, shown), rows=tuple(_kept(r, shown) for r in rows), note=note)
 
 
@@ -135,8 +137,7 @@ def _both(table: pd.DataFrame, region: str) -> tuple[float, float]:
 
 
 def _member(in_replicas: float) -> str:
-    known = {0.0: "no", 1.0: "yes"}
-    return known.get(in_replicas) or f"in {percent(in_replicas)} of the replicas"
+    return {0.0: "no", 1.0: "yes"}.get(in_replicas) or percent(in_replicas)
 
 
 def of_chart(chart: Chart) -> Table:

@@ -36,7 +36,7 @@ def test_regions_stand_in_the_order_of_their_numbers() -> None:
 
 
 @pytest.mark.parametrize(("changes", "binds"), [({}, True), ({"binding": False}, False), ({"protocol": "none"}, False)])
-def test_knows_whether_anybody_can_be_bound(write_run: Any, changes: dict[str, Any], binds: bool) -> None:
+def test_knows_whether_anybody_can_be_bound(write_run: Any, changes: dict[str, Any], *, binds: bool) -> None:
     folder = write_run(scenario_changes={"negotiation": {"protocol": "club"} | changes})
     assert read_negotiation_run(folder).negotiates is binds
 
