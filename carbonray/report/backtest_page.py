@@ -14,7 +14,7 @@ from carbonray.report import backtest_words, tables
 from carbonray.report.backtest_figures import Found, allocation_chart, leak_chart, line_charts
 from carbonray.report.backtest_stills import placebo_still, scatter_still, skill_still
 from carbonray.report.charts import Chart
-from carbonray.report.html import plotly_js, template
+from carbonray.report.html import plotly_js, template, write_page
 from carbonray.report.interactive import spec
 from carbonray.report.page import Card, Drawn
 from carbonray.report.run_directory import ReportError
@@ -56,17 +56,7 @@ def write_backtest_report(folder: Path) -> Path:
     found = read(folder)
     charts = [*line_charts(found), leak_chart(found), allocation_chart(found)]
     stills = {chart.key: png(chart) for chart in charts} | {key: make(found) for key, (make, _, _) in PICTURES.items()}
-    page = render(found, charts, stills)
-    try:
-        (folder / "figures").mkdir(exist_ok=True)
-        for key, content in stills.items():
-            (folder / "figures" / f"{key}.png").write_bytes(content)
-        draft = folder / ".report.html.draft"
-        draft.write_text(page, encoding="utf-8", newline="\n")
-        draft.replace(folder / "report.html")
-    except OSError as error:
-        raise ReportError(f"{error.filename or folder}: cannot be written ({error.strerror or error})") from None
-    return folder / "report.html"
+    return write_page(folder, render(found, charts, stills), stills, stills)
 
 
 def read(folder: Path) -> Found:

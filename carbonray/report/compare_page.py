@@ -15,7 +15,7 @@ from carbonray.report.compare_plane import plane_png, plane_spec
 from carbonray.report.compare_runs import ComparedRun, read_runs, table_of, volume
 from carbonray.report.compare_tables import cards, differences_table, figures_table, plane_table, runs_table, text_rows
 from carbonray.report.compare_words import headline
-from carbonray.report.html import plotly_js, template
+from carbonray.report.html import plotly_js, template, write_page
 from carbonray.report.interactive import Json
 from carbonray.report.page import Drawn
 from carbonray.report.stills import png
@@ -76,12 +76,9 @@ def compare(runs: Sequence[Path], out: Path | None = None) -> Comparison:
     with whole_folder(comparison.out) as draft:
         write_table(comparison.table, draft / "comparison.parquet", "summed over the activity steps")
         drawn = draw(comparison)
-        (draft / "figures").mkdir()
-        for key, item in drawn.items():
-            if not isinstance(item, LeftOut):
-                (draft / "figures" / f"{key}.png").write_bytes(item[1])
+        stills = {key: item[1] for key, item in drawn.items() if not isinstance(item, LeftOut)}
         page = render(comparison, {key: item if isinstance(item, LeftOut) else item[0] for key, item in drawn.items()})
-        (draft / "report.html").write_text(page, encoding="utf-8", newline="\n")
+        write_page(draft, page, stills, drawn)
     return comparison
 
 

@@ -65,6 +65,12 @@ class NegotiationRun:
         return int(self.years["year"].max())
 
     @property
+    def years_a_step(self) -> int:
+        """Years from one step to the next."""
+        first, second = sorted(self.years["year"].unique())[:2]
+        return int(second - first)
+
+    @property
     def membership(self) -> "pd.Series[float]":
         """[region] share of the replicas in which a region is a member in the last year; regions by number."""
         rows = self.regions[(self.regions["run"] == "policy") & (self.regions["year"] == self.last)]

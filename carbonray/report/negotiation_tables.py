@@ -12,7 +12,6 @@ from carbonray.report.negotiation_run import NegotiationRun
 from carbonray.report.negotiation_words import degrees, gigatonnes, rate, switch_label, trillions
 from carbonray.report.tables import Table
 from carbonray.report.wording import number, percent
-from carbonray.worlds.climate_negotiation.parameters import YEARS_A_STEP
 
 
 def key_figures(run: NegotiationRun) -> Table:
@@ -109,7 +108,7 @@ def by_region(run: NegotiationRun) -> Table:
                 share(*_both(consumed, name)),
                 share(*_both(all_consumed, name)),
                 rate(_both(cut, name)[0]),
-                number(YEARS_A_STEP * emissions[0], 1),
+                number(run.years_a_step * emissions[0], 1),
                 share(*emissions),
                 rate(_both(charged, name)[0]),
             )

@@ -9,9 +9,9 @@ from typing import Any
 from carbonray.report import border, exposed, reading, tables, uncertainty
 from carbonray.report.charts import Chart, LeftOut
 from carbonray.report.gallery import SECTIONS, figures, goods_note, home_name
-from carbonray.report.html import plotly_js, template
+from carbonray.report.html import plotly_js, template, write_page
 from carbonray.report.interactive import spec
-from carbonray.report.run_directory import ReportError, Run, read_run
+from carbonray.report.run_directory import Run, read_run
 from carbonray.report.stills import png
 from carbonray.report.tables import Table
 from carbonray.report.wording import megatonnes, percent, region_label, spread
@@ -48,21 +48,7 @@ def write_cbam_report(run_dir: Path) -> Path:
     run = read_run(run_dir)
     found = figures(run)
     stills = {chart.key: png(chart) for chart in found if isinstance(chart, Chart)}
-    page = render(run, found, stills)
-    target = run_dir / "report.html"
-    try:
-        folder = run_dir / "figures"
-        folder.mkdir(exist_ok=True)
-        for item in found:
-            (folder / f"{item.key}.png").unlink(missing_ok=True)
-        for key, content in stills.items():
-            (folder / f"{key}.png").write_bytes(content)
-        draft = run_dir / ".report.html.draft"
-        draft.write_text(page, encoding="utf-8", newline="\n")
-        draft.replace(target)
-    except OSError as error:
-        raise ReportError(f"{error.filename or target}: cannot be written ({error.strerror or error})") from None
-    return target
+    return write_page(run_dir, render(run, found, stills), stills, (item.key for item in found))
 
 
 def render(run: Run, found: list[Chart | LeftOut], stills: dict[str, bytes]) -> str:

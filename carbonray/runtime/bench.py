@@ -1,14 +1,17 @@
 """Speed on this machine: which world is measured, and the yardsticks that all of them share."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from carbonray.config import ScenarioError
 from carbonray.runtime import inprocess
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 BENCHES: Mapping[str, tuple[str, str, str]] = {
     "cbam": ("carbonray.runtime.bench_cbam", "bench_cbam", "print_cbam"),
@@ -83,3 +86,28 @@ def state_bytes(state: Any) -> float:
 
     visit(state)
     return float(sum(seen.values()))
+
+
+def print_sizes(title: str, columns: Sequence[tuple[str, str, str]], measured: Any) -> "Console":
+    """Print a table with a row for each size, and the copy bandwidth that its shares are of.
+
+    Args:
+        title: of the table.
+        columns: heading, key and format of each.
+        measured: with the rows under `sizes`.
+
+    Returns:
+        The console, for what is said below.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = Table(title=title, title_justify="left")
+    for heading, _, _ in columns:
+        shown.add_column(heading, justify="right")
+    for row in measured["sizes"]:
+        shown.add_row(*(format(row[key], style) for _, key, style in columns))
+    console = Console(width=180)
+    console.print(shown)
+    console.print(f"copy bandwidth {measured['copy_bandwidth_gb_per_second']:.1f} GB/s read and written")
+    return console

@@ -16,7 +16,7 @@ import torch
 from carbonray.data.scenarios import load
 from carbonray.data.worlds import build_world
 from carbonray.runtime import inprocess, pair
-from carbonray.runtime.bench import copy_bandwidth, cpu_milliseconds, state_bytes
+from carbonray.runtime.bench import copy_bandwidth, cpu_milliseconds, print_sizes, state_bytes
 from carbonray.runtime.inprocess import State
 from carbonray.worlds.cbam import CbamWorld
 from carbonray.worlds.cbam.firms import totals_by_cell
@@ -161,10 +161,7 @@ def _firms(world: CbamWorld, state: State[Any, Any], shocks: Any, ids: Any, pool
 
 def print_cbam(table: Any) -> None:
     """Print what was measured."""
-    from rich.console import Console
-    from rich.table import Table
-
-    shown = Table(title=f"law on {table['economy']}, float64, {table['threads']} thread", title_justify="left")
+    title = f"law on {table['economy']}, float64, {table['threads']} thread"
     columns = (
         ("firms", "firms", ",.0f"),
         ("firm-steps per CPU-second", "firm_steps_per_cpu_second", ".2e"),
@@ -178,13 +175,7 @@ def print_cbam(table: Any) -> None:
         ("share of copy bandwidth", "share_of_copy_bandwidth", ".1%"),
         ("peak MiB", "peak_memory_mib", ",.0f"),
     )
-    for title, _, _ in columns:
-        shown.add_column(title, justify="right")
-    for row in table["sizes"]:
-        shown.add_row(*(format(row[key], style) for _, key, style in columns))
-    console = Console(width=160)
-    console.print(shown)
-    console.print(f"copy bandwidth {table['copy_bandwidth_gb_per_second']:.1f} GB/s read and written")
+    console = print_sizes(title, columns, table)
     console.print(f"10,000 firms x 40 steps, policy and reference: {table['pair_10000_firms_40_steps_seconds']:.2f} s")
     for row in table["economies"]:
         console.print(

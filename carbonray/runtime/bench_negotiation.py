@@ -18,7 +18,7 @@ from carbonray.config_climate import NegotiationScenario
 from carbonray.data.negotiation import negotiation_world
 from carbonray.data.scenarios import load
 from carbonray.runtime import inprocess
-from carbonray.runtime.bench import copy_bandwidth, cpu_milliseconds, state_bytes
+from carbonray.runtime.bench import copy_bandwidth, cpu_milliseconds, print_sizes, state_bytes
 from carbonray.worlds.climate_negotiation.parameters import ACTIVITY_STEPS
 from carbonray.worlds.climate_negotiation.world import NegotiationWorld
 from carbonray.worlds.world import Shocks
@@ -128,10 +128,7 @@ def _parts(world: NegotiationWorld, replicas: int) -> dict[str, float]:
 
 def print_negotiation(table: Any) -> None:
     """Print what was measured."""
-    from rich.console import Console
-    from rich.table import Table
-
-    shown = Table(title=f"climate-negotiation, 27 regions, {table['threads']} thread", title_justify="left")
+    title = f"climate-negotiation, 27 regions, {table['threads']} thread"
     columns = (
         ("replicas", "replicas", ",.0f"),
         ("region-steps per CPU-second", "region_steps_per_cpu_second", ".2e"),
@@ -149,11 +146,5 @@ def print_negotiation(table: Any) -> None:
         ("share of copy bandwidth", "share_of_copy_bandwidth", ".1%"),
         ("peak MiB", "peak_memory_mib", ",.0f"),
     )
-    for title, _, _ in columns:
-        shown.add_column(title, justify="right")
-    for row in table["sizes"]:
-        shown.add_row(*(format(row[key], style) for _, key, style in columns))
-    console = Console(width=180)
-    console.print(shown)
-    console.print(f"copy bandwidth {table['copy_bandwidth_gb_per_second']:.1f} GB/s read and written")
+    console = print_sizes(title, columns, table)
     console.print("float64 with given actions unless said otherwise; a negotiated round is three steps, scripted")

@@ -280,6 +280,14 @@ def test_plotly_accepts_every_figure(write_run: Any, replicas: int) -> None:
         json.dumps(spec(chart), allow_nan=False)
 
 
+def test_a_century_has_few_ticks_and_room_at_its_ends(write_run: Any) -> None:
+    chart = next(item for item in figures(read_negotiation_run(write_run())) if item.key == "temperature")
+    assert isinstance(chart, Chart)
+    axis = spec(chart)["layout"]["xaxis"]
+    assert axis["dtick"] == 20
+    assert axis["range"] == [2012.0, 2118.0]
+
+
 def test_an_index_beyond_the_extremes_stays_in_the_figure(write_run: Any) -> None:
     run = read_negotiation_run(write_run(summary_changes={"economic_index": 1.4, "climate_index": -0.2}))
     chart = next(item for item in figures(run) if item.key == "index")
