@@ -16,10 +16,11 @@ import torch
 from carbonray.config import ScenarioError
 from carbonray.config_climate import NegotiationScenario
 from carbonray.data.rice import load_parameters
+from carbonray.worlds.climate_negotiation.activity import Rules
 from carbonray.worlds.climate_negotiation.behaviour import Behaviour
 from carbonray.worlds.climate_negotiation.protocols import PROTOCOLS, Commitments, Offers, Protocol, Situation
 from carbonray.worlds.climate_negotiation.protocols import ProtocolError as ProtocolError
-from carbonray.worlds.climate_negotiation.world import NegotiationWorld, Rules
+from carbonray.worlds.climate_negotiation.world import NegotiationWorld
 
 
 def negotiation_world(

@@ -22,9 +22,10 @@ from carbonray.data.rice import load_parameters
 from carbonray.runtime import inprocess
 from carbonray.runtime.negotiation_run import Moment
 from carbonray.runtime.negotiation_trajectory import arrays, replay
+from carbonray.worlds.climate_negotiation.activity import Rules
 from carbonray.worlds.climate_negotiation.heads import LEVELS, MITIGATION, Stage
 from carbonray.worlds.climate_negotiation.protocols import bilateral
-from carbonray.worlds.climate_negotiation.world import NegotiationWorld, Rules
+from carbonray.worlds.climate_negotiation.world import NegotiationWorld
 from carbonray.worlds.world import Shocks
 
 GOLDEN = Path(__file__).parents[1] / "golden"

@@ -12,10 +12,11 @@ from carbonray.data.rice import load_parameters
 from carbonray.runtime import inprocess
 from carbonray.runtime.negotiation_run import moments, run
 from carbonray.runtime.negotiation_trajectory import replay
+from carbonray.worlds.climate_negotiation.activity import Rules
 from carbonray.worlds.climate_negotiation.behaviour import Behaviour
 from carbonray.worlds.climate_negotiation.parameters import Parameters
 from carbonray.worlds.climate_negotiation.protocols import Commitments, bilateral, border_club, club
-from carbonray.worlds.climate_negotiation.world import NegotiationWorld, Rules
+from carbonray.worlds.climate_negotiation.world import NegotiationWorld
 
 EVERYONE = 27
 TIGHT = 1e-12

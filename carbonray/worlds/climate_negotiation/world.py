@@ -17,8 +17,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from carbonray.worlds import exact
-from carbonray.worlds.climate_negotiation import behaviour, climate, economy, observe, protocols, trade
+from carbonray.worlds.climate_negotiation import activity, behaviour, climate, economy, observe, protocols, trade
+from carbonray.worlds.climate_negotiation.activity import Rules
 from carbonray.worlds.climate_negotiation.behaviour import Behaviour
 from carbonray.worlds.climate_negotiation.heads import EXPORT_LIMIT, MITIGATION, SAVINGS, Heads, Stage
 from carbonray.worlds.climate_negotiation.parameters import ACTIVITY_STEPS, FIRST_YEAR, YEARS_A_STEP, Parameters
@@ -28,16 +28,6 @@ from carbonray.worlds.climate_negotiation.trade import Trade
 from carbonray.worlds.world import Bid, Ids, Mail, Observation, Outcome, Pool, Role, Rows, Shocks
 
 MATCHING, WARMING = 0, 1  # rounds of an activity step
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rules:
-    """Oddities of the reference, each with its correction."""
-
-    revenue_returned: bool = False  # tariff revenue reaches consumers instead of nobody
-    floor_in_step: bool = False  # minimum mitigation holds whatever was chosen, not by the mask alone
-    interest_per_year: bool = False  # on balances, instead of once per five years
-    full_rates: bool = False  # levels are ninths, so that a rate of one can be chosen
 
 
 REFERENCE = Rules()
@@ -171,12 +161,13 @@ class NegotiationWorld:
     def act(self, agents: Regions, commons: Commons, actions: Tensor, shocks: Shocks) -> tuple[Regions, Bid]:
         """Propose, answer, or produce and order."""
         stage = self.stage(commons)
+        heads, like = self.heads, agents.capital
         if stage is Stage.PROPOSAL:
-            return agents, _said(agents.ids, promised=self._rates(actions, self.heads.promised, agents.ids),
-                                 requested=self._rates(actions, self.heads.requested, agents.ids))  # fmt: skip
+            promised, requested = (heads.rate(actions[..., each], like) for each in (heads.promised, heads.requested))
+            return agents, _said(agents.ids, promised=promised, requested=requested)
         if stage is Stage.EVALUATION:
-            answers = actions[..., self.heads.accepted].to(agents.capital.dtype)
-            return agents, _said(agents.ids, accepted=_without_self(answers, agents.ids))
+            answers = activity.without_self(actions[..., heads.accepted].to(like.dtype), agents.ids)
+            return agents, _said(agents.ids, accepted=answers)
         return self._produce(agents, commons, actions)
 
     def clear(self, commons: Commons, pool: Pool, shocks: Shocks, round: int) -> Commons:
@@ -210,7 +201,7 @@ class NegotiationWorld:
         """Consume, invest, grow, and publish the account; nothing while they negotiate."""
         if self.stage(commons) is not Stage.ACTIVITY:
             return replace(agents, reward=torch.zeros_like(agents.reward)), Bid()
-        grown = self._consume(agents, commons)
+        grown = activity.consume(self.parameters, self.rules, agents, commons.trade, activity=commons.activity)
         return grown, _said(grown.ids, **published(grown))
 
     def settle(self, agents: Regions, commons: Commons, mail: Mail) -> tuple[Regions, Outcome]:
@@ -222,77 +213,22 @@ class NegotiationWorld:
             accounts=_said(agents.ids, reward=agents.reward, productivity=agents.productivity, **account),
         )
 
-    def _rates(self, actions: Tensor, block: slice, ids: Tensor) -> Tensor:
-        """[B, n, R] rates of a block of heads."""
-        return self.heads.rate(actions[..., block], self.parameters.regions.capital_0)
-
     def _produce(self, agents: Regions, commons: Commons, actions: Tensor) -> tuple[Regions, Bid]:
-        own, ids = self.parameters.regions.take(agents.ids), agents.ids
-        savings, mitigation, export_limit = (
-            self._rates(actions, slice(head, head + 1), ids)[..., 0] for head in (SAVINGS, MITIGATION, EXPORT_LIMIT)
-        )
+        heads, like = self.heads, agents.capital
+        mitigation = heads.rate(actions[..., MITIGATION], like)
         if self.rules.floor_in_step:
-            mitigation = torch.maximum(mitigation, commons.treaty.minimum_mitigation[:, ids])
-        bids = self._rates(actions, self.heads.bids, ids)
-
-        made = economy.production(own, agents.productivity, agents.capital, agents.population)
-        damage = economy.damage(own, commons.temperature[:, 0])
-        coefficient = economy.abatement_coefficient(own, agents.intensity, commons.activity)
-        cost = coefficient * exact.power(mitigation, own.abatement_exponent)
-        output = damage * (1.0 - cost) * made
-        investment = savings * output
-        land = climate.land_emissions(self.parameters.climate, commons.activity) / self.count
-        rules = self.parameters.trade
-        balance = economy.with_interest(rules, agents.balance, per_year=self.rules.interest_per_year)
-        orders = trade.orders(_without_self(bids, ids), output, balance, own.capital_0, rules.debt_multiplier)
-
-        account = replace(
-            agents.account,
-            savings=savings,
+            mitigation = torch.maximum(mitigation, commons.treaty.minimum_mitigation[:, agents.ids])
+        decided = activity.Decisions(
+            savings=heads.rate(actions[..., SAVINGS], like),
             mitigation=mitigation,
-            export_limit=export_limit,
-            abatement_coefficient=coefficient,
-            abatement_cost=cost,
-            damage=damage,
-            production=made,
-            output=output,
-            investment=investment,
-            emissions=agents.intensity * (1.0 - mitigation) * made + land,
-            bids=bids,
+            export_limit=heads.rate(actions[..., EXPORT_LIMIT], like),
+            bids=heads.rate(actions[..., heads.bids], like),
         )
-        exportable = torch.minimum(export_limit * output, output - investment)
-        tariffs = self._rates(actions, self.heads.tariffs, ids)
-        bid = _said(ids, orders=orders, exportable=exportable, tariffs=tariffs)
-        return replace(agents, balance=balance, account=account), bid
-
-    def _consume(self, agents: Regions, commons: Commons) -> Regions:
-        own, ids, account = self.parameters.regions.take(agents.ids), agents.ids, agents.account
-        bought, tariffs = commons.trade.imports[:, ids], commons.trade.tariffs[:, ids]
-        arrived = trade.arriving(bought, tariffs, revenue_returned=self.rules.revenue_returned)
-        imports = bought.sum(2)
-        exports = commons.trade.exports[:, ids]
-        home = (account.output - account.investment - exports).clamp(min=0.0)
-        consumed = economy.consumption(self.parameters.trade, home, arrived)
-        felt = economy.utility(own, consumed, agents.population)
-        booked = replace(
-            account,
-            imports=imports,
-            exports=exports,
-            tariff_revenue=(bought * tariffs).sum(2),
-            consumption=consumed,
-            utility=felt,
-            welfare=economy.discounted(own, felt, commons.activity),
+        made, orders, exportable = activity.produce(
+            self.parameters, self.rules, agents, decided, warming=commons.temperature[:, 0], activity=commons.activity
         )
-        return replace(
-            agents,
-            capital=economy.grown_capital(own, agents.capital, account.investment),
-            population=economy.grown_population(own, agents.population),
-            productivity=economy.grown_productivity(own, agents.productivity, commons.activity),
-            intensity=economy.cleaner_intensity(own, agents.intensity, commons.activity),
-            balance=agents.balance + YEARS_A_STEP * (exports - imports),
-            reward=felt,
-            account=booked,
-        )
+        tariffs = heads.rate(actions[..., heads.tariffs], like)
+        return made, _said(agents.ids, orders=orders, exportable=exportable, tariffs=tariffs)
 
     def _agreed(self, commons: Commons) -> Treaty:
         """What the protocol makes of the offers."""
@@ -315,11 +251,3 @@ class NegotiationWorld:
 
 def _said(ids: Tensor, **values: Tensor) -> Bid:
     return Bid(rows={name: Rows(ids=ids, values=value) for name, value in values.items()})
-
-
-def _without_self(values: Tensor, ids: Tensor) -> Tensor:
-    """[B, n, R] with what a region says to itself set to zero."""
-    place = torch.arange(len(ids), device=ids.device)
-    cleared = values.clone()
-    cleared[:, place, ids] = 0.0
-    return cleared
