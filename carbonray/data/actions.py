@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from carbonray import config_climate
 from carbonray.data.errors import DataError
 from carbonray.worlds.climate_negotiation.heads import Heads, Stage
 from carbonray.worlds.climate_negotiation.parameters import ACTIVITY_STEPS
 
 NAME = "actions"
-REGIONS = 27
+REGIONS = len(config_climate.REGIONS)
 ALONE = Heads(regions=REGIONS, negotiates=False).sizes
 NEGOTIATING = Heads(regions=REGIONS, negotiates=True).sizes
 

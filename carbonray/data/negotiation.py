@@ -6,18 +6,20 @@ import inspect
 import sys
 import traceback
 from collections.abc import Callable
+from dataclasses import fields, replace
 from functools import partial, wraps
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from carbonray.config import ScenarioError
-from carbonray.config_climate import NegotiationScenario
+from carbonray.config_climate import REGIONS, NegotiationScenario
 from carbonray.data.rice import load_parameters
 from carbonray.worlds.climate_negotiation.activity import Rules
 from carbonray.worlds.climate_negotiation.behaviour import Behaviour
+from carbonray.worlds.climate_negotiation.heads import Heads
 from carbonray.worlds.climate_negotiation.protocols import PROTOCOLS, Commitments, Offers, Protocol, Situation
 from carbonray.worlds.climate_negotiation.protocols import ProtocolError as ProtocolError
 from carbonray.worlds.climate_negotiation.world import NegotiationWorld
@@ -53,6 +55,26 @@ def negotiation_world(
     )
 
 
+RATES = ("savings", "mitigation", "export_limit", "tariff", "imports", "proposal")
+
+
+def moved_rates(scenario: NegotiationScenario) -> list[str]:
+    """What a user should know of scripted behaviour: rates that are no level, and keys that are not read."""
+    wanted, told = scenario.behaviour, []
+    if wanted.kind != "constant":
+        if wanted.cooperators != "all" and scenario.negotiation.protocol != "none":
+            told.append(f"behaviour.cooperators: read where behaviour is constant; {wanted.kind} regions are all alike")
+        return told
+    heads = Heads(regions=len(REGIONS), negotiates=True, full_rates=scenario.switches.rates == "full")
+    for name in RATES:
+        rate = getattr(wanted, name)
+        level = heads.level_at_least(rate) if name == "proposal" else heads.level(rate)
+        taken = level / heads.steps_per_rate
+        if abs(taken - rate) > 1e-9:
+            told.append(f"behaviour.{name}: {rate:g} is no level; taken as {taken:.3g}")
+    return told
+
+
 def protocol_of(scenario: NegotiationScenario) -> Protocol | None:
     """The protocol of a scenario with its options; None where regions do not negotiate.
 
@@ -63,12 +85,14 @@ def protocol_of(scenario: NegotiationScenario) -> Protocol | None:
     if name == "none":
         return None
     own = name not in PROTOCOLS
-    function = _own(name) if own else PROTOCOLS[name]
+    function = _own(scenario.name, name) if own else PROTOCOLS[name]
     key = f"{scenario.name}: negotiation.options"
     try:
         inspect.signature(function).bind(None, None, **options)
     except TypeError as error:
         raise ScenarioError(f"{key}: {name} refuses them ({error}); it takes {_options(function)}") from None
+    except ValueError:
+        raise ScenarioError(f"{scenario.name}: negotiation.protocol: {name} does not tell what it takes") from None
     for option, value in {} if own else options.items():
         if not isinstance(value, int | float) or not 0 <= value <= 1:
             raise ScenarioError(f"{key}.{option}: must be a rate in [0, 1] (got {value!r})")
@@ -77,19 +101,20 @@ def protocol_of(scenario: NegotiationScenario) -> Protocol | None:
 
 
 def _options(function: Callable[..., Any]) -> str:
-    taken = [key for key, value in inspect.signature(function).parameters.items() if value.kind is value.KEYWORD_ONLY]
-    return ", ".join(taken) or "none"
+    return ", ".join(list(inspect.signature(function).parameters)[2:]) or "none"
 
 
-def _own(name: str) -> Callable[..., Commitments]:
+def _own(scenario: str, name: str) -> Callable[..., Commitments]:
     where, _, wanted = name.rpartition(":")
     try:
         module = _file(Path(where)) if where.endswith(".py") else importlib.import_module(where)
-    except Exception as error:
-        raise ScenarioError(f"negotiation.protocol: {where} cannot be loaded ({_reason(error, where)})") from None
+    except (Exception, SystemExit) as error:
+        raise ScenarioError(
+            f"{scenario}: negotiation.protocol: {where} cannot be loaded ({_reason(error, where)})"
+        ) from None
     function = getattr(module, wanted, None)
     if not callable(function):
-        raise ScenarioError(f"negotiation.protocol: {where} has no function {wanted}")
+        raise ScenarioError(f"{scenario}: negotiation.protocol: {where} has no function {wanted}")
     return function  # type: ignore[no-any-return]
 
 
@@ -106,16 +131,25 @@ def _file(path: Path) -> ModuleType:
 
 
 def _guarded(name: str, protocol: Protocol) -> Protocol:
-    """A user's protocol, whose errors are one line."""
+    """A user's protocol: it gets copies, so that it cannot change the world, and its errors are one line."""
 
     @wraps(protocol)
     def called(offers: Offers, situation: Situation) -> Commitments:
         try:
-            return protocol(offers, situation)
-        except Exception as error:
+            return protocol(_copied(offers), _copied(situation))
+        except (Exception, SystemExit) as error:
             raise ProtocolError(f"{name}: {_reason(error, name.rpartition(':')[0])}") from error
 
     return called
+
+
+T = TypeVar("T", Offers, Situation)
+
+
+def _copied(given: T) -> T:
+    held = {field.name: getattr(given, field.name) for field in fields(given)}
+    copies: dict[str, Any] = {name: each.clone() for name, each in held.items() if isinstance(each, torch.Tensor)}
+    return replace(given, **copies)
 
 
 def _reason(error: BaseException, where: str) -> str:

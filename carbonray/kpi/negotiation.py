@@ -1,4 +1,4 @@
-"""Figures of the climate negotiation: the competition's two indices, hypervolume, leakage out of a club, welfare.
+"""Figures of the climate negotiation: the competition's two indices, hypervolume, leakage out of a club.
 
 Axes: B replica, T activity step of five years, R region, N run.  Temperature K, emissions Gt CO2 a year, output
 trillion USD a year.
@@ -118,20 +118,6 @@ def pareto_front(points: ArrayLike) -> Mask:
     return np.asarray(~dominates(points).any(0))
 
 
-def discounted_welfare(utility: Array, *, discount_rate: ArrayLike, years_a_step: int) -> Array:
-    """Sum over steps and regions of U / (1 + rho)^(years_a_step k), with k = 1 in the first step.
-
-    Args:
-        utility: [..., T, R], the state before the first step left out.
-        discount_rate: rho a year, one or [R].
-        years_a_step: years from one step to the next.
-    Returns:
-        [...].
-    """
-    k = np.arange(1, utility.shape[-2] + 1)[:, None]
-    return np.asarray((utility * np.exp(-np.log1p(np.asarray(discount_rate)) * years_a_step * k)).sum((-2, -1)))
-
-
 @dataclass(frozen=True, kw_only=True)
 class MemberLeakage:
     """Emissions that a club drives to those outside it, over the run, by replica."""
@@ -166,11 +152,15 @@ def leakage(policy: Array, reference: Array, member: Mask, *, years_a_step: int)
     falls = fall > SMALLEST_FALL
     defined = inside & outside & falls
     reasons = ((inside, NO_MEMBER), (outside, NO_OTHER), (falls, NO_FALL))
+    holds, why = next(((holds, why) for holds, why in reasons if not holds.all()), (defined, None))
+    lacking = int((~holds).sum())
+    if why is not None and lacking < len(fall):
+        why = f"in {lacking} of {len(fall)} replicas {why}"
     return MemberLeakage(
         abatement_members=fall,
         rise_others=rise,
         rates=np.asarray(np.divide(rise, fall, out=np.full(len(fall), np.nan), where=defined)),
-        undefined_reason=next((why for holds, why in reasons if not holds.all()), None),
+        undefined_reason=why,
     )
 
 

@@ -186,4 +186,9 @@ def caveats(run: NegotiationRun) -> list[str]:
         "Both runs are simulations of one model; neither is a forecast.",
     ]
     stopped = "The run was interrupted: it covers whole steps only, fewer than planned."
-    return said + ([stopped] if run.summary.interrupted else [])
+    same = (
+        "Both runs replay the same recorded actions. So an agreement shows only where its minimum rates hold in the "
+        "step itself or its tariffs apply; what was recorded under an agreement keeps it in the reference too."
+    )
+    told = [same] if run.summary.actions_file else []
+    return said + told + ([stopped] if run.summary.interrupted else [])

@@ -117,6 +117,11 @@ def read_negotiation_run(run_dir: Path) -> NegotiationRun:
     keys = ["run", "replica", "year"]
     if set(tables["years"].value_counts(keys).index) != set(tables["regions"].value_counts(keys).index):
         raise ReportError(f"{run_dir / 'regions.parquet'}: has other runs, replicas or years than years.parquet")
+    for name, key in (("years", keys), ("regions", [*keys, "region"])):
+        if tables[name].duplicated(key).any():
+            raise ReportError(f"{run_dir / name}.parquet: has rows twice; {', '.join(key)} tell them apart")
+    if len(tables["regions"]) != len(tables["years"]) * tables["regions"]["region"].nunique():
+        raise ReportError(f"{run_dir / 'regions.parquet'}: lacks rows; every region needs one in every year")
     try:
         scenario = parse(config["scenario"], origin=str(run_dir / "config.yaml"), kind=NegotiationScenario)
     except ScenarioError as error:

@@ -54,11 +54,15 @@ class BatchedEnv(Generic[A, K, D]):
             replicas: B.
             seed: of the first episode if `reset` names none.
             illegal: what becomes of levels that the mask forbids.
+        Raises:
+            ValueError: fewer than one replica, or a seed outside [0, 2^63).
         """
+        if replicas < 1:
+            raise ValueError(f"replicas must be at least 1 (got {replicas})")
         self.world = world
         self.num_envs = replicas
         self.illegal = illegal
-        self.episode_seed = seed
+        self.episode_seed = seed_of(seed)
         """Of the episode under way: `reset(seed=episode_seed)` plays it again."""
         self._ids = {name: np.arange(role.count) for name, role in world.roles.items()}
         self._at_edges = np.arange(world.edges.shape[1])
@@ -97,7 +101,7 @@ class BatchedEnv(Generic[A, K, D]):
         if seed is None and self._seeds is not None:
             self.episode_seed = int(self._seeds.integers(1 << 63))
         else:
-            first = self.episode_seed if seed is None else seed
+            first = self.episode_seed if seed is None else seed_of(seed)
             self._seeds, self.episode_seed = np.random.default_rng(first), first
         self._state = inprocess.reset(self.world, self.episode_seed, self.num_envs, [self._ids])
         self._step, self._over = 0, False
@@ -184,3 +188,14 @@ class BatchedEnv(Generic[A, K, D]):
     def _flags(rewards: ByRole, value: bool) -> ByRole:  # noqa: FBT001
         """[B, n] the same flag everywhere."""
         return {name: torch.tensor(value, device=reward.device).expand_as(reward) for name, reward in rewards.items()}
+
+
+def seed_of(seed: int) -> int:
+    """The seed, if it is one.
+
+    Raises:
+        ValueError: outside [0, 2^63).
+    """
+    if not 0 <= seed < 1 << 63:
+        raise ValueError(f"seed must lie in [0, 2^63) (got {seed})")
+    return seed

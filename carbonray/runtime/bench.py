@@ -76,7 +76,8 @@ def state_bytes(state: Any) -> float:
 
     def visit(value: Any) -> None:
         if isinstance(value, torch.Tensor):
-            seen[value.data_ptr()] = value.nbytes
+            held = value.untyped_storage()
+            seen[held.data_ptr()] = max(seen.get(held.data_ptr(), 0), min(value.nbytes, held.nbytes()))
         elif isinstance(value, tuple | Mapping):
             for item in value.values() if isinstance(value, Mapping) else value:
                 visit(item)

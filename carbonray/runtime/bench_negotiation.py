@@ -101,7 +101,7 @@ def _held(world: NegotiationWorld, replicas: int) -> float:
     """Bytes of the state of all regions and of the commons in the last year."""
     state = _episode(world, replicas, np.arange(world.count), _levels(world, replicas))
     assert state.commons.activity == ACTIVITY_STEPS
-    return state_bytes(state.agents[0]) + state_bytes(state.commons)
+    return state_bytes((state.agents[0], state.commons))
 
 
 def _parts(world: NegotiationWorld, replicas: int) -> dict[str, float]:

@@ -96,8 +96,13 @@ def run(
     replicas: int = 1,
     actions: NDArray[np.int64] | None = None,
 ) -> Century:
-    """Step one world to its end; see `together`."""
-    return together([world], seed=seed, replicas=replicas, actions=actions)[0]
+    """Step one world to its end, or nothing: unlike `together` it lets Ctrl-C through."""
+    kept = _Kept()
+    with threads(1):
+        for done, moment in enumerate(moments(world, seed=seed, replicas=replicas, actions=actions)):
+            if moment.activity or done == 0:
+                _keep(kept, moment)
+    return _century(world, kept, len(kept.commons), interrupted=False)
 
 
 def together(
@@ -118,7 +123,7 @@ def together(
         progress: told how many steps are done, and of how many.
 
     Raises:
-        KeyboardInterrupt: if nothing was done yet.
+        KeyboardInterrupt: if no step of activity was done yet.
     """
     kept, interrupted = [_Kept() for _ in worlds], False
     steps = worlds[0].steps if actions is None else len(actions)
@@ -133,7 +138,7 @@ def together(
         except KeyboardInterrupt:
             interrupted = True
     whole = min(len(each.commons) for each in kept)
-    if whole == 0:
+    if interrupted and whole < 2:
         raise KeyboardInterrupt
     return [_century(world, each, whole, interrupted=interrupted) for world, each in zip(worlds, kept, strict=True)]
 

@@ -22,12 +22,17 @@ CORRECTIONS = {
 """The corrected value of each switch."""
 
 
-def index_bounds(world: NegotiationWorld) -> IndexBounds:
-    """The two extremes of the competition: save nothing and cut everything, or the reverse; no trade."""
+def index_bounds(world: NegotiationWorld, steps: int = ACTIVITY_STEPS) -> IndexBounds | None:
+    """The two extremes of the competition: save nothing and cut everything, or the reverse; no trade.
+
+    Over as many activity steps as the run they are for; None for a single one, in which nothing can warm.
+    """
+    if steps < 2:
+        return None
     rises, outputs = [], []
     plain = NegotiationWorld(parameters=world.parameters)
     for savings, mitigation in ((0, 1), (1, 0)):
-        levels = np.zeros((ACTIVITY_STEPS, plain.count, len(plain.heads.sizes)), dtype=np.int64)
+        levels = np.zeros((steps, plain.count, len(plain.heads.sizes)), dtype=np.int64)
         levels[..., SAVINGS] = savings * plain.heads.steps_per_rate
         levels[..., MITIGATION] = mitigation * plain.heads.steps_per_rate
         century = run(plain, actions=levels)
@@ -41,11 +46,11 @@ def index_bounds(world: NegotiationWorld) -> IndexBounds:
     )
 
 
-def figures(century: Century, bounds: IndexBounds) -> dict[str, Floats]:
-    """Figures of one run, [B] each."""
+def figures(century: Century, bounds: IndexBounds | None) -> dict[str, Floats]:
+    """Figures of one run, [B] each; no indices without bounds."""
     warm = century.temperature[:, :, 0]
     rise, output = warm[-1] - warm[0], century.world("output").sum(0)
-    return {
+    found = {
         "temperature_c": warm[-1],
         "temperature_rise_c": rise,
         "emissions_gtco2": century.world("emissions").sum(0) * YEARS_A_STEP,
@@ -54,22 +59,28 @@ def figures(century: Century, bounds: IndexBounds) -> dict[str, Floats]:
         "imports_tusd": century.world("imports").sum(0),
         "welfare": century.world("welfare").sum(0),
         "members_last": century.member[-1].sum(1).astype(float),
-        "climate_index": kpi.climate_index(rise, bounds),
-        "economic_index": kpi.economic_index(output, bounds),
     }
+    if bounds is not None:
+        found["climate_index"] = kpi.climate_index(rise, bounds)
+        found["economic_index"] = kpi.economic_index(output, bounds)
+    return found
 
 
+INDICES = ("climate_index", "climate_index_reference", "economic_index", "economic_index_reference")
 ALONE = ("members_last", "temperature_rise_c")
 """Figures that the reference run has no counterpart of in the summary."""
 
 
-def headline(scenario: NegotiationScenario, policy: Century, reference: Century, bounds: IndexBounds) -> dict[str, Any]:
+def headline(
+    scenario: NegotiationScenario, policy: Century, reference: Century, bounds: IndexBounds | None
+) -> dict[str, Any]:
     """The summary but for speed and switches."""
     found, without = figures(policy, bounds), figures(reference, bounds)
     emitted, without_it = (np.moveaxis(run.regions["emissions"][1:], 0, 1) for run in (policy, reference))
     leaked = kpi.leakage(emitted, without_it, np.moveaxis(policy.member[1:], 0, 1), years_a_step=YEARS_A_STEP)
     start = float(policy.temperature[0, 0, 0])
-    spreads = found | {"leakage_rate": leaked.rates}
+    other = {_reference(name): values for name, values in without.items() if name not in ALONE}
+    spreads = found | other | ({} if leaked.rate is None else {"leakage_rate": leaked.rates})
     told = {name: kpi.spread(values) for name, values in spreads.items()}
     summary: dict[str, Any] = {
         "scenario": scenario.name,
@@ -85,12 +96,14 @@ def headline(scenario: NegotiationScenario, policy: Century, reference: Century,
     for name, values in found.items():
         summary[name] = float(values.mean())
         if name not in ALONE:
-            summary[f"{name.removesuffix(_unit(name))}_reference{_unit(name)}"] = float(without[name].mean())
+            summary[_reference(name)] = float(without[name].mean())
+    if bounds is None:
+        summary |= dict.fromkeys(INDICES)
     summary["abatement_members_gtco2"] = float(leaked.abatement_members.mean())
     summary["rise_others_gtco2"] = float(leaked.rise_others.mean())
     summary["leakage_rate"] = leaked.rate
     summary["undefined_reason"] = leaked.undefined_reason
-    summary["index_bounds"] = {
+    summary["index_bounds"] = bounds and {
         "temperature_best_c": start + bounds.temperature_rise_best,
         "temperature_worst_c": start + bounds.temperature_rise_worst,
         "output_worst_tusd": bounds.output_worst,
@@ -100,8 +113,10 @@ def headline(scenario: NegotiationScenario, policy: Century, reference: Century,
     return summary
 
 
-def _unit(name: str) -> str:
-    return next((unit for unit in ("_c", "_gtco2", "_tusd") if name.endswith(unit)), "")
+def _reference(name: str) -> str:
+    """The key of the same figure of the reference run; units come last."""
+    unit = next((unit for unit in ("_c", "_gtco2", "_tusd") if name.endswith(unit)), "")
+    return f"{name.removesuffix(unit)}_reference{unit}"
 
 
 def switch_effects(
@@ -150,6 +165,8 @@ def lines(summary: dict[str, Any]) -> list[str]:
     )
     for label, name, suffix, unit in rows:
         value, other = summary[f"{name}{suffix}"], summary[f"{name}_reference{suffix}"]
+        if value is None:
+            continue
         between = summary["intervals"].get(f"{name}{suffix}")
         spread = f" [{between[0]:.2f}, {between[1]:.2f}]" if between else ""
         told.append(f"  {label:28}{value:12.2f}{other:14.2f} {unit:13}{spread}".rstrip())

@@ -6,6 +6,7 @@ have no index 0.  `tariffs` and `future_tariffs` are those just chosen, which ac
 """
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -43,11 +44,16 @@ BY_REGION = {
 
 
 def replay(
-    world: NegotiationWorld, actions: NDArray[np.int64] | None = None, *, seed: int = 0
+    world: NegotiationWorld,
+    actions: NDArray[np.int64] | None = None,
+    *,
+    seed: int = 0,
+    steps: int | None = None,
 ) -> dict[str, NDArray[Any]]:
-    """Arrays of one replica stepped through recorded levels [step, region, head], or as scripted."""
+    """Arrays of one replica through recorded levels [step, region, head], or as scripted; to the end, or less."""
+    last = None if steps is None else steps + 1
     with threads(1):
-        return arrays(world, list(moments(world, seed=seed, actions=actions)))
+        return arrays(world, list(islice(moments(world, seed=seed, actions=actions), last)))
 
 
 def arrays(world: NegotiationWorld, seen: Sequence[Moment]) -> dict[str, NDArray[Any]]:

@@ -1,9 +1,11 @@
 """Simulate a climate negotiation beside the same regions whom nobody binds, and keep what it shows."""
 
+import math
+import os
 import resource
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 from carbonray.config import ScenarioError
 from carbonray.config_climate import NegotiationScenario
 from carbonray.data.actions import read_actions
-from carbonray.data.negotiation import negotiation_world
+from carbonray.data.negotiation import moved_rates, negotiation_world
 from carbonray.runtime import negotiation_tables as tables
 from carbonray.runtime import outputs
 from carbonray.runtime.negotiation_run import Century, run, together
@@ -66,8 +68,9 @@ class NegotiationResult:
 
     @cached_property
     def trajectory(self) -> dict[str, NDArray[Any]]:
-        """Every step of the first replica, named as the reference names its arrays."""
-        return replay(self.world, self.actions, seed=self.scenario.seed)
+        """Every whole step of the first replica, named as the reference names its arrays."""
+        steps = (len(self.policy.years) - 1) * (3 if self.world.negotiates else 1)
+        return replay(self.world, self.actions, seed=self.scenario.seed, steps=steps)
 
     def write(self, out: Path, finish: Callable[[Path], object] = lambda folder: None) -> Path:
         """Write the run directory; nothing is left behind if it fails.
@@ -92,7 +95,7 @@ class NegotiationResult:
 def simulate_negotiation(
     scenario: NegotiationScenario,
     *,
-    actions: Path | None = None,
+    actions: str | Path | None = None,
     device: str = "cpu",
     robust: bool = True,
     progress: Progress = silent,
@@ -111,30 +114,40 @@ def simulate_negotiation(
         DataError: if the actions cannot be read.
         ProtocolError: if the protocol gives what nobody can be bound to.
     """
-    recorded = None if actions is None else read_actions(actions)
-    notices: list[str] = []
-    if recorded is not None:
+    recorded = None if actions is None else read_actions(Path(actions))
+    _check_memory(scenario)
+    if recorded is None:
+        notices = moved_rates(scenario)
+    else:
         scenario, notices = _as_recorded(scenario, recorded)
     world = negotiation_world(scenario, device=device)
     started = time.perf_counter()
     policy, reference = together(
-        [world, replace(world, binding=False)],
+        [world, negotiation_world(scenario.reference(), device=device)],
         seed=scenario.seed,
         replicas=scenario.replicas,
         actions=recorded,
         progress=lambda done, of: progress("simulating", done, of),
     )
     wall = time.perf_counter() - started
-    found = headline(scenario, policy, reference, index_bounds(world))
-    found["switches"] = []
-    if robust and not policy.interrupted:
-        found["switches"] = switch_effects(
-            scenario,
-            policy,
-            lambda changed: _run(changed, recorded, device),
-            lambda done, of: progress("correcting oddities", done, of),
-        )
-    found["actions_file"] = None if actions is None else actions.name
+    interrupted, effects = policy.interrupted, []
+    bounds = None
+    try:
+        bounds = index_bounds(world, len(policy.years) - 1)
+        if robust and not interrupted:
+            effects = switch_effects(
+                scenario,
+                policy,
+                lambda changed: _run(changed, recorded, device),
+                lambda done, of: progress("correcting oddities", done, of),
+            )
+    except KeyboardInterrupt:
+        interrupted = True
+    found = headline(scenario, policy, reference, bounds)
+    found |= {"interrupted": interrupted, "switches": effects}
+    if recorded is not None:
+        found["behaviour"] = "recorded"
+    found["actions_file"] = None if actions is None else Path(actions).name
     return NegotiationResult(
         scenario=scenario,
         world=world,
@@ -164,6 +177,25 @@ def _as_recorded(scenario: NegotiationScenario, actions: NDArray[np.int64]) -> t
     agreed = scenario.negotiation.model_copy(update={"protocol": taken, "options": {}})
     told = f"{width} heads of recorded actions: protocol {taken} instead of {asked}"
     return scenario.model_copy(update={"negotiation": agreed}), [told]
+
+
+MIB_A_REPLICA = 1.4
+"""Memory of a run with its tables, measured at 1,000 replicas: 1.3."""
+
+
+def _check_memory(scenario: NegotiationScenario) -> None:
+    """Refuse more replicas than fit, where the system tells what is free.
+
+    Raises:
+        ScenarioError: with the memory that they need.
+    """
+    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**20 if hasattr(os, "sysconf") else math.inf
+    need = MIB_A_REPLICA * scenario.replicas
+    if need > free:
+        raise ScenarioError(
+            f"{scenario.name}: replicas: {scenario.replicas:,} need about {need / 1024:.1f} GiB of memory, "
+            f"{free / 1024:.1f} are free"
+        )
 
 
 def _speed(world: NegotiationWorld, scenario: NegotiationScenario, wall: float, years: int) -> dict[str, Any]:

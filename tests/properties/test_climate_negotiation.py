@@ -207,7 +207,7 @@ def test_observations_have_the_columns_they_name(parameters):
     seen = world.observe(agents, commons)["region"].values[0]
     assert seen.shape[1] == world.roles["region"].features == len(world.columns) == len(set(world.columns))
     column = {name: seen[:, place] for place, name in enumerate(world.columns)}
-    assert column["global_temperature:0"][4] == commons.temperature[0, 0]
+    assert column["global_temperature:atmosphere"][4] == commons.temperature[0, 0]
     assert torch.equal(column["capital_all_regions:R22"], agents.capital[0, 12].expand(EVERYONE))
     assert torch.equal(column["intensity"], agents.intensity[0])
     assert column["tariffs:R11:R12"][0] == commons.tariffs[0, 0, 1]

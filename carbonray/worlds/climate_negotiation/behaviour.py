@@ -17,7 +17,10 @@ LEVEL_DRAW = 0
 
 @dataclass(frozen=True, kw_only=True)
 class Behaviour:
-    """What regions do without learning; rates are taken at the nearest level, for `constant` only."""
+    """What regions do without learning.
+
+    Rates are for `constant` only, and taken at the nearest level, that of proposals at the lowest that is no less.
+    """
 
     kind: Literal["business-as-usual", "constant", "random"] = "business-as-usual"
     savings: float = USUAL_SAVINGS
@@ -43,7 +46,7 @@ def constant(behaviour: Behaviour, heads: Heads, ids: Tensor) -> Tensor:
     if heads.negotiates:
         everyone = range(heads.regions) if behaviour.cooperators is None else behaviour.cooperators
         willing = torch.tensor([int(region) in everyone for region in ids.tolist()], dtype=torch.int8)[:, None]
-        levels[:, heads.promised] = levels[:, heads.requested] = willing * heads.level(behaviour.proposal)
+        levels[:, heads.promised] = levels[:, heads.requested] = willing * heads.level_at_least(behaviour.proposal)
         levels[:, heads.accepted] = willing
     return levels.to(ids.device)
 

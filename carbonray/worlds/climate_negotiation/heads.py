@@ -12,6 +12,7 @@ The last two exist where there is a protocol.  A level is a rate: tenths, 0 to 0
 1 can be reached.  (The reference names the third and fourth block the other way round and reads them like this.)
 """
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 
@@ -89,6 +90,10 @@ class Heads:
     def level(self, rate: float) -> int:
         """The level nearest to a rate."""
         return min(LEVELS - 1, round(rate * self.steps_per_rate))
+
+    def level_at_least(self, rate: float) -> int:
+        """The lowest level at or above a rate; the highest there is, if none is."""
+        return min(LEVELS - 1, math.ceil(rate * self.steps_per_rate - ROUNDING))
 
     def at_least(self, rates: Tensor) -> Tensor:
         """The lowest level at or above some rates; the highest there is, where none is."""

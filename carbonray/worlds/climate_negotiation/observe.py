@@ -9,6 +9,11 @@ from carbonray.worlds.climate_negotiation import climate, economy
 from carbonray.worlds.climate_negotiation.parameters import Parameters
 from carbonray.worlds.climate_negotiation.state import Commons, Regions
 
+LAYERS = {
+    "global_temperature": ("atmosphere", "lower_ocean"),
+    "global_carbon_mass": ("atmosphere", "upper_ocean", "lower_ocean"),
+}
+"""Names of the columns of parts that are by layer of the climate."""
 Part = tuple[str, float, Tensor]  # name, what it is divided by, [B, n, width]
 
 
@@ -86,13 +91,12 @@ def columns(seen: Sequence[Part], names: Sequence[str]) -> tuple[str, ...]:
     """The name of every column: the part's, with the region's or its place where a part has several."""
     found: list[str] = []
     for name, _, part in seen:
-        width, everyone = part.shape[-1], len(names)
-        if width == 1:
+        if part.shape[-1] == 1:
             found.append(name)
-        elif width == everyone:
+        elif name in LAYERS:
+            found += [f"{name}:{layer}" for layer in LAYERS[name]]
+        elif part.shape[-1] == len(names):
             found += [f"{name}:{region}" for region in names]
-        elif width == everyone * everyone:
-            found += [f"{name}:{importer}:{exporter}" for importer in names for exporter in names]
         else:
-            found += [f"{name}:{place}" for place in range(width)]
+            found += [f"{name}:{importer}:{exporter}" for importer in names for exporter in names]
     return tuple(found)

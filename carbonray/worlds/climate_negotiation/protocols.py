@@ -1,8 +1,13 @@
 """Negotiation protocols: plain functions from what regions offered each other to what binds them.
 
-A protocol is called once in every round of negotiation, after proposals were made and answered, and its commitments
-hold until the next.  It takes `(offers, situation, **options)` and returns `Commitments`; options are the scenario's
-`negotiation.options`.  A user's own is one such function, named in the scenario as FILE.py:function.
+A protocol is called once in every round of negotiation, after proposals were made and answered.  It takes
+`(offers, situation, **options)` and returns `Commitments`; options are the scenario's `negotiation.options`.  A user's
+own is one such function, named in the scenario as FILE.py:function.  It must be pure: what it gives depends on nothing
+but what it is given.
+
+Commitments hold until the next round.  A tariff acts one activity step after it is set, in the reference too, so that
+of a round acts in the step after next.  In the first round nothing was produced yet: output, emissions and mitigation
+of the situation are zero.
 
 Axes: B replica, R region; in [B, R, R] the second axis is who speaks (or imports), the third to whom (or from whom).
 """
@@ -159,6 +164,7 @@ def checked(name: str, made: Any, like: Tensor) -> Treaty:
     member = least > 0 if made.member is None else made.member
     if not isinstance(member, Tensor) or member.shape != like.shape or member.dtype != torch.bool:
         raise ProtocolError(f"{name}: member is {_shown(member)}; it must be bool [{replicas}, {everyone}]")
+    member = member.to(device=like.device, copy=True)
     own = torch.eye(everyone, dtype=torch.bool, device=like.device)
     return Treaty(minimum_mitigation=least, minimum_tariff=tariff.masked_fill(own, 0.0), member=member)
 
@@ -168,7 +174,11 @@ def _rates(name: str, field: str, values: Tensor | None, shape: tuple[int, ...],
         return like.new_zeros(shape)
     if not isinstance(values, Tensor) or values.shape != shape:
         raise ProtocolError(f"{name}: {field} is {_shown(values)}; it must be {list(shape)}")
-    rates = values.to(like.dtype)
+    if values.dtype.is_complex:
+        raise ProtocolError(f"{name}: {field} is {_shown(values)}; a rate is a real number")
+    rates = values.detach().to(device=like.device, dtype=like.dtype, copy=True)
+    if bool(rates.isnan().any()):
+        raise ProtocolError(f"{name}: {field} is not a number somewhere; a rate is a share in [0, 1]")
     if not bool(((rates >= 0) & (rates <= 1)).all()):
         raise ProtocolError(f"{name}: {field} leaves [0, 1]; a rate is a share")
     return rates

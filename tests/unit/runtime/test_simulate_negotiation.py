@@ -12,6 +12,7 @@ from carbonray.config_climate import NegotiationScenario
 from carbonray.data.arrow import parquet
 from carbonray.data.scenarios import load
 from carbonray.runtime import negotiation_run
+from carbonray.runtime import simulate_negotiation as simulate_negotiation_module
 from carbonray.runtime.negotiation_summary import index_bounds
 from carbonray.runtime.simulate_negotiation import NegotiationResult, simulate_negotiation
 
@@ -177,7 +178,61 @@ def test_an_interrupted_run_keeps_whole_steps(monkeypatch: pytest.MonkeyPatch) -
     assert found.summary["interrupted"]
     assert found.summary["years"] == [2015, 2035]
     assert found.years["year"].max() == 2035
+    assert len(found.trajectory["timestep"]) == 1 + 3 * 4
     assert "interrupted" in found.lines()[0]
+
+
+@pytest.mark.parametrize("part", ["index_bounds", "switch_effects"])
+def test_an_interruption_beside_the_run_leaves_its_part_out(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+    def stop(*given: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(simulate_negotiation_module, part, stop)
+    found = result("club", robust=True)
+    assert found.summary["interrupted"]
+    assert found.summary["switches"] == []
+    assert found.summary["years"] == [2015, 2115]
+    if part == "index_bounds":
+        assert found.summary["climate_index"] is found.summary["index_bounds"] is None
+        assert "climate index" not in " ".join(found.lines())
+    else:
+        assert found.summary["climate_index"] == pytest.approx(result("club").summary["climate_index"])
+
+
+def test_only_the_run_and_its_reference_keep_what_was_done_before_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[int] = []
+    real = negotiation_run._keep
+
+    def stop(each: object, moment: object) -> None:
+        kept.append(1)
+        if len(kept) == 45:  # 21 states of the run, 21 of its reference, then the runs of the bounds
+            raise KeyboardInterrupt
+        real(each, moment)
+
+    monkeypatch.setattr(negotiation_run, "_keep", stop)
+    found = result("club", robust=True)
+    assert found.summary["interrupted"]
+    assert found.summary["climate_index"] is None
+
+
+def test_a_short_run_is_measured_against_short_extremes(tmp_path: Path) -> None:
+    levels = np.zeros((8, 27, 57), dtype=np.int64)
+    levels[..., 0], levels[..., 1] = 2, 9
+    np.savez(tmp_path / "clean.npz", actions=levels)
+    np.savez(tmp_path / "dirty.npz", actions=np.where(np.arange(57) == 1, 0, levels))
+    clean, dirty = (result("none", actions=tmp_path / f"{name}.npz").summary for name in ("clean", "dirty"))
+    assert 0 < dirty["climate_index"] < 0.5 < clean["climate_index"] < 1
+    assert 0 < clean["economic_index"] < dirty["economic_index"] < 1
+    np.savez(tmp_path / "one.npz", actions=levels[:1])
+    only = result("none", actions=tmp_path / "one.npz")
+    assert only.summary["climate_index"] is None
+    assert only.trajectory["global_temperature"].shape == (2, 2)
+
+
+def test_more_replicas_than_memory_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simulate_negotiation_module, "MIB_A_REPLICA", 1e9)
+    with pytest.raises(ScenarioError, match=r"^club: replicas: 2 need about [\d.]+ GiB of memory, [\d.]+ are free$"):
+        result("club", "replicas=2")
 
 
 def test_from_python_by_name() -> None:

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from carbonray.config import ScenarioError
 from carbonray.config_climate import NegotiationScenario
-from carbonray.data.negotiation import negotiation_world, protocol_of
+from carbonray.data.negotiation import moved_rates, negotiation_world, protocol_of
 from carbonray.data.scenarios import load
 from carbonray.runtime.negotiation_run import run
 from carbonray.worlds.climate_negotiation.protocols import (
@@ -86,7 +87,8 @@ def test_a_border_club_charges_the_carbon_that_nobody_paid_for() -> None:
             Commitments(minimum_mitigation=torch.full((1, 3), 1.5)),
             "mine: minimum_mitigation leaves [0, 1]; a rate is a share",
         ),
-        (Commitments(minimum_mitigation=torch.full((1, 3), float("nan"))), "mine: minimum_mitigation leaves [0, 1]"),
+        (Commitments(minimum_mitigation=torch.full((1, 3), float("nan"))), "mine: minimum_mitigation is not a number"),
+        (Commitments(minimum_mitigation=torch.zeros(1, 3, dtype=torch.cfloat)), "a rate is a real number"),
         (
             Commitments(minimum_mitigation=torch.zeros(3)),
             r"mine: minimum_mitigation is torch.float32 [3]; it must be [1, 3]",
@@ -124,6 +126,19 @@ def pact(offers, situation, *, floor=0.3):
 
 def broken(offers, situation):
     return offers.promised[7]
+
+def greedy(offers, situation):
+    situation.intensity.mul_(0.0)
+    offers.accepted.fill_(7.0)
+    offers.promised.zero_()
+    return Commitments(minimum_mitigation=offers.promised[:, 0])
+
+def leaves(offers, situation):
+    raise SystemExit(3)
+
+def held(offers, situation):
+    least = offers.promised[:, 0].clone().requires_grad_()
+    return Commitments(minimum_mitigation=least)
 '''
 
 
@@ -146,6 +161,9 @@ def test_a_protocol_of_ones_own_is_one_function(tmp_path: Path) -> None:
         ("club", {"floor": 1.4}, "negotiation.options.floor: must be a rate in [0, 1] (got 1.4)"),
         ("club", {"floor": "high"}, "negotiation.options.floor: must be a rate in [0, 1] (got 'high')"),
         ("club", {"roof": 0.4}, "it takes floor, tariff"),
+        ("leaves.py:pact", {}, "bilateral: negotiation.protocol: "),
+        ("leaves.py:pact", {}, "leaves.py cannot be loaded (line 1: SystemExit: 3)"),
+        ("builtins:dict", {}, "negotiation.protocol: builtins:dict does not tell what it takes"),
         ("no.such.module:pact", {}, "no.such.module cannot be loaded (ModuleNotFoundError"),
     ],
 )
@@ -153,6 +171,7 @@ def test_a_bad_protocol_is_refused_in_a_line(tmp_path: Path, name: str, options:
     (tmp_path / "pact.py").write_text(PACT, encoding="utf-8")
     (tmp_path / "syntax.py").write_text("x = 1\ny = = 2\n", encoding="utf-8")
     (tmp_path / "raises.py").write_text("x = 1 / 0\n", encoding="utf-8")
+    (tmp_path / "leaves.py").write_text("raise SystemExit(3)\n", encoding="utf-8")
     wanted = f"{tmp_path}/{name}" if ".py:" in name else name
     with pytest.raises(ScenarioError) as refusal:
         protocol_of(scenario(wanted, **options))
@@ -165,3 +184,46 @@ def test_a_protocol_that_fails_names_its_line(tmp_path: Path) -> None:
     path.write_text(PACT, encoding="utf-8")
     with pytest.raises(ProtocolError, match=r"pact.py:broken: line 10: IndexError"):
         run(negotiation_world(scenario(f"{path}:broken")))
+
+
+def test_a_protocol_cannot_change_the_world(tmp_path: Path) -> None:
+    path = tmp_path / "pact.py"
+    path.write_text(PACT, encoding="utf-8")
+    greedy = run(negotiation_world(scenario(f"{path}:greedy")))
+    free = run(negotiation_world(scenario("bilateral").reference()))
+    assert all(np.array_equal(greedy.regions[name], free.regions[name]) for name in free.regions)
+
+
+def test_a_protocol_that_leaves_or_learns_is_held(tmp_path: Path) -> None:
+    path = tmp_path / "pact.py"
+    path.write_text(PACT, encoding="utf-8")
+    with pytest.raises(ProtocolError, match=r"pact.py:leaves: line 19: SystemExit: 3"):
+        run(negotiation_world(scenario(f"{path}:leaves")))
+    century = run(negotiation_world(scenario(f"{path}:held")))
+    assert np.isfinite(century.regions["utility"]).all()
+
+
+def test_a_proposal_keeps_the_floor_that_it_names() -> None:
+    for floor in (0.1, 0.3, 0.45, 0.5, 0.6, 0.7, 0.8, 0.9):
+        for rates in ("tenths", "full"):
+            settings = [
+                f"negotiation.options={{floor: {floor}}}", f"behaviour.proposal={floor}", f"switches.rates={rates}",
+            ]  # fmt: skip
+            found = load("climate-negotiation/border-club", settings)
+            assert isinstance(found, NegotiationScenario)
+            assert run(negotiation_world(found)).member[-1].sum() == 8, (floor, rates)
+
+
+def test_rates_that_are_no_level_are_told() -> None:
+    found = load("climate-negotiation/club", ["behaviour.savings=0.26", "behaviour.proposal=0.41"])
+    assert isinstance(found, NegotiationScenario)
+    assert moved_rates(found) == [
+        "behaviour.savings: 0.26 is no level; taken as 0.3",
+        "behaviour.proposal: 0.41 is no level; taken as 0.5",
+    ]
+    shipped = load("climate-negotiation/club")
+    assert isinstance(shipped, NegotiationScenario)
+    assert moved_rates(shipped) == []
+    changed = shipped.behaviour.model_copy(update={"kind": "random"})
+    (told,) = moved_rates(shipped.model_copy(update={"behaviour": changed}))
+    assert told.startswith("behaviour.cooperators: read where behaviour is constant")
