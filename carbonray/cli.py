@@ -143,7 +143,7 @@ def simulate(
         result.write(folder, finish=write_report)
         tell("writing", 1, 1)
     for notice in result.notices:
-        print(f"carbonray: {notice}", file=sys.stderr)
+        print(f"note: {notice}", file=sys.stderr)
     for line in result.lines():
         print(line)
     print(f"report: {folder / 'report.html'}")

@@ -34,7 +34,7 @@ def read_actions(path: Path) -> NDArray[np.int64]:
     """
     actions = stored(path)
     if actions.dtype.kind not in "iuf":
-        raise DataError(f"{path.name}: {NAME}: must hold whole numbers (got {actions.dtype})")
+        raise DataError(f"{path.name or path}: {NAME}: must hold whole numbers (got {actions.dtype})")
     check_shape(path, actions.shape)
     check_levels(path, actions)
     return actions.astype(np.int64)
@@ -42,9 +42,10 @@ def read_actions(path: Path) -> NDArray[np.int64]:
 
 def stored(path: Path) -> NDArray[Any]:
     """The array as it is in the file; pickled objects are refused unread."""
-    rule = f"{path.name}: {NAME}: must lie in an npz file without pickled objects"
+    rule = f"{path.name or path}: {NAME}: must lie in an npz file without pickled objects"
     if not path.is_file():
-        raise DataError(f"{path.name}: {NAME}: the file must exist (got {'a folder' if path.is_dir() else 'no file'})")
+        got = "a folder" if path.is_dir() else "no file"
+        raise DataError(f"{path.name or path}: {NAME}: the file must exist (got {got})")
     if not zipfile.is_zipfile(path):
         raise DataError(f"{rule} (got a file that is no zip archive, or a part of one)")
     try:
@@ -56,7 +57,7 @@ def stored(path: Path) -> NDArray[Any]:
         raise DataError(f"{rule} (got {words[0]})") from None
     if found is None:
         raise DataError(
-            f"{path.name}: {NAME}: the file must hold an array of this name (got {', '.join(names) or '-'})"
+            f"{path.name or path}: {NAME}: the file must hold an array of this name (got {', '.join(names) or '-'})"
         )
     if not isinstance(found, np.ndarray):
         raise DataError(f"{rule} (got a member that is no array)")
@@ -65,7 +66,7 @@ def stored(path: Path) -> NDArray[Any]:
 
 def check_shape(path: Path, shape: tuple[int, ...]) -> None:
     """Raise DataError unless there are all regions, the heads of one layout, and no more steps than a run has."""
-    label = f"{path.name}: {NAME}"
+    label = f"{path.name or path}: {NAME}"
     if len(shape) != 3:
         raise DataError(f"{label}: must have the axes step, region, head (got shape {shape})")
     steps, regions, heads = shape
@@ -89,4 +90,4 @@ def check_levels(path: Path, actions: NDArray[Any]) -> None:
         step, region, head = (int(place) for place in np.argwhere(bad)[0])
         got = actions[step, region, head]
         rule = f"a level 0 to {highest[head]}" if whole[step, region, head] else "a whole number"
-        raise DataError(f"{path.name}: {NAME}: entry [{step}, {region}, {head}] must be {rule} (got {got})")
+        raise DataError(f"{path.name or path}: {NAME}: entry [{step}, {region}, {head}] must be {rule} (got {got})")

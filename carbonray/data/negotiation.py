@@ -87,17 +87,29 @@ def protocol_of(scenario: NegotiationScenario) -> Protocol | None:
     own = name not in PROTOCOLS
     function = _own(scenario.name, name) if own else PROTOCOLS[name]
     key = f"{scenario.name}: negotiation.options"
+    _check_takes_two(scenario.name, name, function)
     try:
         inspect.signature(function).bind(None, None, **options)
     except TypeError as error:
         raise ScenarioError(f"{key}: {name} refuses them ({error}); it takes {_options(function)}") from None
-    except ValueError:
-        raise ScenarioError(f"{scenario.name}: negotiation.protocol: {name} does not tell what it takes") from None
     for option, value in {} if own else options.items():
         if not isinstance(value, int | float) or not 0 <= value <= 1:
             raise ScenarioError(f"{key}.{option}: must be a rate in [0, 1] (got {value!r})")
     bound: Protocol = partial(function, **options)
     return _guarded(name, bound) if own else bound
+
+
+def _check_takes_two(scenario: str, name: str, function: Callable[..., Any]) -> None:
+    rule = f"{scenario}: negotiation.protocol: {name} must take (offers, situation, **options)"
+    try:
+        positional = [
+            each for each in inspect.signature(function).parameters.values()
+            if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD, each.VAR_POSITIONAL)
+        ]  # fmt: skip
+    except ValueError:
+        raise ScenarioError(rule) from None
+    if len(positional) < 2 and not any(each.kind is each.VAR_POSITIONAL for each in positional):
+        raise ScenarioError(rule)
 
 
 def _options(function: Callable[..., Any]) -> str:

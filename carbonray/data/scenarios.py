@@ -104,10 +104,19 @@ def parse(raw: Mapping[str, Any], *, origin: str, kind: type[Frozen] = Scenario)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"] if part != "[key]")
-        rule = "unknown key" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
+        unknown = f"unknown key{_elsewhere(kind, key)}"
+        rule = unknown if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
         value = first["input"]
         shown = "" if isinstance(value, dict) or first["type"] == "extra_forbidden" else f" (got {value!r})"
         raise ScenarioError(f"{origin}: {key or 'scenario'}: {rule}{shown}") from None
+
+
+def _elsewhere(kind: type[Frozen], key: str) -> str:
+    """Which other world has a top-level key."""
+    found = [
+        name for name, world in WORLDS.items() if world.scenario is not kind and key in world.scenario.model_fields
+    ]
+    return f"; it belongs to `world: {found[0]}`" if found else ""
 
 
 def _read(path: Path) -> dict[Any, Any]:

@@ -8,7 +8,7 @@ Axes: B replica, n agent, H head, L level of any head, laid end to end.
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args
 
 import numpy as np
 import torch
@@ -55,10 +55,12 @@ class BatchedEnv(Generic[A, K, D]):
             seed: of the first episode if `reset` names none.
             illegal: what becomes of levels that the mask forbids.
         Raises:
-            ValueError: fewer than one replica, or a seed outside [0, 2^63).
+            ValueError: fewer than one replica, a seed outside [0, 2^63), or an unknown `illegal`.
         """
-        if replicas < 1:
-            raise ValueError(f"replicas must be at least 1 (got {replicas})")
+        if not isinstance(replicas, int) or replicas < 1:
+            raise ValueError(f"replicas must be a whole number of at least 1 (got {replicas})")
+        if illegal not in get_args(Illegal):
+            raise ValueError(f"illegal must be one of {', '.join(get_args(Illegal))} (got {illegal})")
         self.world = world
         self.num_envs = replicas
         self.illegal = illegal

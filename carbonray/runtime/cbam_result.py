@@ -108,7 +108,7 @@ class Result:
             exposed = exposure.exposure_text(self.plants, self.companies).splitlines()
         return [*summary_lines(self.summary), *exposed]
 
-    def write(self, out: Path, finish: Callable[[Path], object] = lambda folder: None) -> Path:
+    def write(self, out: str | Path, finish: Callable[[Path], object] = lambda folder: None) -> Path:
         """Write the run directory; nothing is left behind if it fails.
 
         Args:
@@ -118,6 +118,7 @@ class Result:
         Raises:
             OutputError: if the folder exists or cannot be written.
         """
+        out = Path(out)
         with outputs.whole_folder(out) as draft:
             outputs.write_config(self.pair.scenario, draft / "config.yaml")
             outputs.write_json(self.summary, draft / "summary.json")

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from carbonray.worlds.world import Role
 
-MARL_EXTRA = "pip install 'carbonray[marl]'"
+MARL_EXTRA = "pip install 'carbonray[marl]', in a checkout pip install -e '.[marl]'"
 
 try:
     from gymnasium import spaces

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from carbonray.runtime import inprocess
-from carbonray.runtime.inprocess import threads
+from carbonray.runtime.inprocess import State, threads
 from carbonray.worlds.climate_negotiation.heads import Stage
 from carbonray.worlds.climate_negotiation.parameters import FIRST_YEAR, YEARS_A_STEP
-from carbonray.worlds.climate_negotiation.state import Commons
+from carbonray.worlds.climate_negotiation.state import Commons, Regions
 from carbonray.worlds.climate_negotiation.world import NegotiationWorld
-from carbonray.worlds.world import Rows
+from carbonray.worlds.world import Rows, Shocks
 
 Floats = NDArray[np.float64]
 
@@ -32,34 +32,48 @@ class Moment:
 
 
 def moments(
-    world: NegotiationWorld, *, seed: int = 0, replicas: int = 1, actions: NDArray[np.int64] | None = None
-) -> Iterator[Moment]:
-    """The world after reset and after every step.
+    worlds: Sequence[NegotiationWorld],
+    *,
+    seed: int = 0,
+    replicas: int = 1,
+    actions: NDArray[np.int64] | None = None,
+) -> Iterator[list[Moment]]:
+    """Worlds beside each other, after reset and after every step.
 
     Args:
-        world: to be stepped.
+        worlds: to be stepped; they differ in rules and in what binds them, and meet the same random numbers.
         seed: of every random number.
         replicas: parallel copies.
         actions: [step, region, head] recorded levels for all replicas; scripted behaviour if left out.
     """
-    everyone = np.arange(world.count)
-    ids = {"region": everyone}
-    state = inprocess.reset(world, seed, replicas, [ids])
-    _, at_first = world.settle(state.agents[0], state.commons, {})
-    yield Moment(rows=at_first.accounts.rows, commons=state.commons)
-    device = world.parameters.regions.capital_0.device
-    for number in range(world.steps if actions is None else len(actions)):
-        shocks = world.shocks(seed, replicas, number, ids)
-        if actions is None:
-            levels = world.scripted(state.agents[0], state.commons, shocks)
-        else:
-            levels = torch.as_tensor(actions[number], device=device).expand(replicas, -1, -1)
-        active = world.stage(state.commons) is Stage.ACTIVITY
-        step = inprocess.advance(world, state, [shocks], [everyone], [levels])
-        state = step.state
-        yield Moment(
-            rows=step.rows, commons=state.commons, levels=levels, reward=step.rewards[0]["region"], activity=active
-        )
+    first = worlds[0]
+    ids = {"region": np.arange(first.count)}
+    states = [inprocess.reset(world, seed, replicas, [ids]) for world in worlds]
+    yield [_at_first(world, state) for world, state in zip(worlds, states, strict=True)]
+    for number in range(first.steps if actions is None else len(actions)):
+        shocks = first.shocks(seed, replicas, number, ids)
+        recorded = None if actions is None else torch.as_tensor(actions[number]).expand(replicas, -1, -1)
+        seen = [_moved(world, state, shocks, recorded) for world, state in zip(worlds, states, strict=True)]
+        states = [state for state, _ in seen]
+        yield [moment for _, moment in seen]
+
+
+def _at_first(world: NegotiationWorld, state: State[Regions, Commons]) -> Moment:
+    _, outcome = world.settle(state.agents[0], state.commons, {})
+    return Moment(rows=outcome.accounts.rows, commons=state.commons)
+
+
+def _moved(
+    world: NegotiationWorld, state: State[Regions, Commons], shocks: Shocks, recorded: Tensor | None
+) -> tuple[State[Regions, Commons], Moment]:
+    if recorded is None:
+        levels = world.scripted(state.agents[0], state.commons, shocks)
+    else:
+        levels = recorded.to(state.commons.temperature.device)
+    active = world.stage(state.commons) is Stage.ACTIVITY
+    step = inprocess.advance(world, state, [shocks], [np.arange(world.count)], [levels])
+    reward = step.rewards[0]["region"]
+    return step.state, Moment(rows=step.rows, commons=step.state.commons, levels=levels, reward=reward, activity=active)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +113,7 @@ def run(
     """Step one world to its end, or nothing: unlike `together` it lets Ctrl-C through."""
     kept = _Kept()
     with threads(1):
-        for done, moment in enumerate(moments(world, seed=seed, replicas=replicas, actions=actions)):
+        for done, (moment,) in enumerate(moments([world], seed=seed, replicas=replicas, actions=actions)):
             if moment.activity or done == 0:
                 _keep(kept, moment)
     return _century(world, kept, len(kept.commons), interrupted=False)
@@ -129,8 +143,7 @@ def together(
     steps = worlds[0].steps if actions is None else len(actions)
     with threads(1):
         try:
-            beside = (moments(world, seed=seed, replicas=replicas, actions=actions) for world in worlds)
-            for done, seen in enumerate(zip(*beside, strict=True)):
+            for done, seen in enumerate(moments(worlds, seed=seed, replicas=replicas, actions=actions)):
                 for each, moment in zip(kept, seen, strict=True):
                     if moment.activity or done == 0:
                         _keep(each, moment)

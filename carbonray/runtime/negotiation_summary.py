@@ -81,7 +81,14 @@ def headline(
     start = float(policy.temperature[0, 0, 0])
     other = {_reference(name): values for name, values in without.items() if name not in ALONE}
     spreads = found | other | ({} if leaked.rate is None else {"leakage_rate": leaked.rates})
-    told = {name: kpi.spread(values) for name, values in spreads.items()}
+    before = without["consumption_tusd"]
+    after = np.divide(found["consumption_tusd"], before, out=np.full_like(before, np.nan), where=before > 0)
+    changes = {
+        "temperature_change_c": found["temperature_c"] - without["temperature_c"],
+        "consumption_change_share": after - 1.0,
+        "welfare_change": found["welfare"] - without["welfare"],
+    }
+    told = {name: kpi.spread(values) for name, values in (spreads | changes).items()}
     summary: dict[str, Any] = {
         "scenario": scenario.name,
         "world": scenario.world,
@@ -97,6 +104,7 @@ def headline(
         summary[name] = float(values.mean())
         if name not in ALONE:
             summary[_reference(name)] = float(without[name].mean())
+    summary |= {name: _mean(values) for name, values in changes.items()}
     if bounds is None:
         summary |= dict.fromkeys(INDICES)
     summary["abatement_members_gtco2"] = float(leaked.abatement_members.mean())
@@ -113,6 +121,10 @@ def headline(
     return summary
 
 
+def _mean(values: Floats) -> float | None:
+    return float(values.mean()) if np.isfinite(values).all() else None
+
+
 def _reference(name: str) -> str:
     """The key of the same figure of the reference run; units come last."""
     unit = next((unit for unit in ("_c", "_gtco2", "_tusd") if name.endswith(unit)), "")
@@ -124,11 +136,17 @@ def switch_effects(
     policy: Century,
     stepped: Callable[[NegotiationScenario], Century],
     progress: Callable[[int, int], None],
+    *,
+    drawn: bool,
 ) -> list[dict[str, Any]]:
-    """What changing each switch alone does: to its correction, or back where the scenario has it corrected."""
+    """What changing each switch alone does: to its correction, or back where the scenario has it corrected.
+
+    That of rates is left out unless levels are drawn: scripted rates would only move to other levels.
+    """
     effects = []
-    for done, (switch, corrected) in enumerate(CORRECTIONS.items()):
-        progress(done, len(CORRECTIONS))
+    measured = {switch: to for switch, to in CORRECTIONS.items() if switch != "rates" or drawn}
+    for done, (switch, corrected) in enumerate(measured.items()):
+        progress(done, len(measured))
         if scenario.switches.model_dump()[switch] == corrected:
             corrected = type(scenario.switches).model_fields[switch].default
         switches = scenario.switches.model_copy(update={switch: corrected})
@@ -143,7 +161,7 @@ def switch_effects(
                 "consumption_change_share": float(after / before - 1.0) if before > 0 else None,
             }
         )
-    progress(len(CORRECTIONS), len(CORRECTIONS))
+    progress(len(measured), len(measured))
     return effects
 
 
@@ -155,7 +173,7 @@ def lines(summary: dict[str, Any]) -> list[str]:
     told.append(f"  {'':28}{'':>12}{'nobody bound':>14}")
     rows = (
         (f"temperature in {last}", "temperature", "_c", "C"),
-        ("emissions of the century", "emissions", "_gtco2", "Gt CO2"),
+        ("emissions, sum of years", "emissions", "_gtco2", "Gt CO2"),
         ("output, sum of steps", "output", "_tusd", "trillion USD"),
         ("consumption, sum of steps", "consumption", "_tusd", "trillion USD"),
         ("imports, sum of steps", "imports", "_tusd", "trillion USD"),
@@ -175,4 +193,5 @@ def lines(summary: dict[str, Any]) -> list[str]:
     shown = f"{100 * rate:12.2f} %" if rate is not None else f"   undefined: {reason}"
     told.append(f"  {'leakage to non-members':28}{shown}")
     speed = f"{summary['region_steps_per_second']:,.0f} region-steps/s in {summary['wall_seconds']:.2f} s"
-    return [*told, f"  {speed}"]
+    legend = [f"  [5 %, 95 %] of {summary['replicas']} replicas"] if summary["intervals"] else []
+    return [*told, *legend, f"  {speed}"]

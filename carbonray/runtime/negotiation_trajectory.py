@@ -53,7 +53,8 @@ def replay(
     """Arrays of one replica through recorded levels [step, region, head], or as scripted; to the end, or less."""
     last = None if steps is None else steps + 1
     with threads(1):
-        return arrays(world, list(islice(moments(world, seed=seed, actions=actions), last)))
+        seen = islice(moments([world], seed=seed, actions=actions), last)
+        return arrays(world, [moment for (moment,) in seen])
 
 
 def arrays(world: NegotiationWorld, seen: Sequence[Moment]) -> dict[str, NDArray[Any]]:

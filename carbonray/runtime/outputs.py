@@ -4,10 +4,11 @@ import json
 import platform
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ UNITS = {
     "volume_musd": "million USD of 2011 at base-year prices, a year",
     "value_musd": "million USD of 2011, a year",
     "price_index": "base year = 1",
+    "consumption_tusd": "trillion USD a year, Armington aggregate",
     "capital_tusd": "trillion USD",
     "balance_tusd": "trillion USD, debts negative",
     "population_m": "million persons",
@@ -114,12 +116,13 @@ def whole_folder(out: Path) -> Iterator[Path]:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def write_table(frame: pd.DataFrame, path: Path, period: str = "a year") -> None:
-    """Write a table with the unit of each column in its metadata."""
+def write_table(
+    frame: pd.DataFrame, path: Path, period: str = "a year", units: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """Write a table with the unit of each column in its metadata: from `units`, else by its name and the period."""
     table = arrow.Table.from_pandas(frame, preserve_index=False)
-    named = [
-        item.with_metadata({"unit": unit}) if (unit := unit_of(item.name, period)) else item for item in table.schema
-    ]
+    known = {name: units.get(name) or unit_of(name, period) for name in table.schema.names}
+    named = [item.with_metadata({"unit": known[item.name]}) if known[item.name] else item for item in table.schema]
     parquet.write_table(table.cast(arrow.schema(named)), path, compression="zstd")
 
 
@@ -133,14 +136,14 @@ def write_json(value: Mapping[str, Any], path: Path) -> None:
     path.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def write_config(scenario: AnyScenario, path: Path) -> None:
-    """The resolved scenario with versions and the hashes of the data it ran on."""
+def write_config(scenario: AnyScenario, path: Path, files: Sequence[Path] = ()) -> None:
+    """The resolved scenario with versions and the hashes of the data it ran on, and of further files that it read."""
     content = {
         "scenario": scenario.model_dump(mode="json"),
         "carbonray": metadata.version("carbonray"),
         "versions": {name: metadata.version(name) for name in ("torch", "numpy", "pandas", "pyarrow", "networkx")}
         | {"python": platform.python_version()},
-        "datasets": HASHES[scenario.world](scenario),
+        "datasets": HASHES[scenario.world](scenario) | {file.name: sha256(file) for file in files},
     }
     path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
 

@@ -14,7 +14,9 @@ from carbonray.config_worlds import AnyScenario
 from carbonray.data.scenarios import MainScenario, load, world_of
 
 if TYPE_CHECKING:
+    from carbonray.config_climate import NegotiationScenario
     from carbonray.runtime.cbam_result import Result
+    from carbonray.runtime.simulate_negotiation import NegotiationResult
 
 Progress = Callable[[str, int, int], None]
 
@@ -37,7 +39,7 @@ class RunResult(Protocol):
     def lines(self) -> list[str]:
         """What the command line prints."""
 
-    def write(self, out: Path, finish: Callable[[Path], object] = ...) -> Path:
+    def write(self, out: str | Path, finish: Callable[[Path], object] = ...) -> Path:
         """Write the run directory, and call `finish` with it before it gets its name."""
 
 
@@ -93,7 +95,16 @@ def simulate(
 ) -> "Result": ...
 @overload
 def simulate(
-    target: str | AnyScenario,
+    target: "NegotiationScenario",
+    *,
+    device: str = ...,
+    robust: bool = ...,
+    actions: str | Path | None = ...,
+    progress: Progress = ...,
+) -> "NegotiationResult": ...
+@overload
+def simulate(
+    target: str | Path | AnyScenario,
     *,
     firms: int | None = ...,
     years: int | None = ...,
@@ -103,11 +114,11 @@ def simulate(
     settings: Sequence[str] = ...,
     robust: bool = ...,
     uncertainty: int | None = ...,
-    actions: Path | None = ...,
+    actions: str | Path | None = ...,
     progress: Progress = ...,
 ) -> RunResult: ...
 def simulate(
-    target: str | AnyScenario = "law",
+    target: str | Path | AnyScenario = "law",
     *,
     firms: int | None = None,
     years: int | None = None,
@@ -117,7 +128,7 @@ def simulate(
     settings: Sequence[str] = (),
     robust: bool = True,
     uncertainty: int | None = None,
-    actions: Path | None = None,
+    actions: str | Path | None = None,
     progress: Progress = silent,
 ) -> RunResult:
     """Simulate a scenario beside its reference run.
@@ -135,6 +146,8 @@ def simulate(
         actions: file of recorded actions to replay, array `actions` [step, region, head]; climate-negotiation.
         progress: told the task, and how much of it is done.
 
+    Returns:
+        What the world's runner gives: `Result` for cbam, `NegotiationResult` for climate-negotiation.
     Raises:
         ScenarioError: if the scenario cannot be run, or an option is not for its world.
         DataError: if its data are not in order.
@@ -150,7 +163,7 @@ def simulate(
     return result
 
 
-def load_target(target: str | AnyScenario, settings: Sequence[str] = (), **options: Any) -> AnyScenario:
+def load_target(target: str | Path | AnyScenario, settings: Sequence[str] = (), **options: Any) -> AnyScenario:
     """The scenario that a target names, with settings and options applied.
 
     Args:
@@ -162,6 +175,11 @@ def load_target(target: str | AnyScenario, settings: Sequence[str] = (), **optio
         ScenarioError: if the scenario is refused, or an option is not for its world.
     """
     given = {name: value for name, value in options.items() if value is not None}
+    if isinstance(settings, str):
+        raise ScenarioError(f"settings: give a list of KEY=VALUE (got {settings!r})")
+    target = str(target) if isinstance(target, Path) else target
+    if not isinstance(target, str | AnyScenario):
+        raise ScenarioError(f"target: give a scenario, its name or its file (got {type(target).__name__})")
     if not isinstance(target, str):
         if settings or given:
             raise ScenarioError(f"{target.name}: change a Scenario with model_copy, or give its name or file")

@@ -25,6 +25,7 @@ from carbonray.runtime.negotiation_summary import headline, index_bounds, lines,
 from carbonray.runtime.negotiation_trajectory import replay
 from carbonray.runtime.simulate import Progress, silent
 from carbonray.worlds.climate_negotiation.heads import Heads
+from carbonray.worlds.climate_negotiation.protocols import CLUB_FLOOR
 from carbonray.worlds.climate_negotiation.world import NegotiationWorld
 
 Actions = NDArray[np.int64] | None
@@ -40,6 +41,7 @@ class NegotiationResult:
     reference: Century
     summary: dict[str, Any]
     actions: Actions = None
+    actions_file: Path | None = None
     notices: list[str] = field(default_factory=list)  # what a user should be told before the figures
 
     def __repr__(self) -> str:
@@ -72,7 +74,7 @@ class NegotiationResult:
         steps = (len(self.policy.years) - 1) * (3 if self.world.negotiates else 1)
         return replay(self.world, self.actions, seed=self.scenario.seed, steps=steps)
 
-    def write(self, out: Path, finish: Callable[[Path], object] = lambda folder: None) -> Path:
+    def write(self, out: str | Path, finish: Callable[[Path], object] = lambda folder: None) -> Path:
         """Write the run directory; nothing is left behind if it fails.
 
         Args:
@@ -82,8 +84,10 @@ class NegotiationResult:
         Raises:
             OutputError: if the folder exists or cannot be written.
         """
+        out = Path(out)
         with outputs.whole_folder(out) as draft:
-            outputs.write_config(self.scenario, draft / "config.yaml")
+            read = [] if self.actions_file is None else [self.actions_file]
+            outputs.write_config(self.scenario, draft / "config.yaml", read)
             outputs.write_json(self.summary, draft / "summary.json")
             for name in ("years", "regions", "trade"):
                 outputs.write_table(getattr(self, name), draft / f"{name}.parquet")
@@ -114,12 +118,13 @@ def simulate_negotiation(
         DataError: if the actions cannot be read.
         ProtocolError: if the protocol gives what nobody can be bound to.
     """
-    recorded = None if actions is None else read_actions(Path(actions))
+    file = None if actions is None else Path(actions)
+    recorded = None if file is None else read_actions(file)
     _check_memory(scenario)
-    if recorded is None:
+    if recorded is None or file is None:
         notices = moved_rates(scenario)
     else:
-        scenario, notices = _as_recorded(scenario, recorded)
+        scenario, notices = _as_recorded(scenario, recorded, file)
     world = negotiation_world(scenario, device=device)
     started = time.perf_counter()
     policy, reference = together(
@@ -140,6 +145,7 @@ def simulate_negotiation(
                 policy,
                 lambda changed: _run(changed, recorded, device),
                 lambda done, of: progress("correcting oddities", done, of),
+                drawn=recorded is None and scenario.behaviour.kind == "random",
             )
     except KeyboardInterrupt:
         interrupted = True
@@ -147,7 +153,7 @@ def simulate_negotiation(
     found |= {"interrupted": interrupted, "switches": effects}
     if recorded is not None:
         found["behaviour"] = "recorded"
-    found["actions_file"] = None if actions is None else Path(actions).name
+    found["actions_file"] = None if file is None else file.name
     return NegotiationResult(
         scenario=scenario,
         world=world,
@@ -155,7 +161,8 @@ def simulate_negotiation(
         reference=reference,
         summary=found | _speed(world, scenario, wall, len(policy.years)),
         actions=recorded,
-        notices=notices,
+        actions_file=file,
+        notices=notices + _unbound(scenario, world, policy),
     )
 
 
@@ -164,19 +171,33 @@ def _run(scenario: NegotiationScenario, actions: Actions, device: str) -> Centur
     return run(world, seed=scenario.seed, replicas=scenario.replicas, actions=actions)
 
 
-def _as_recorded(scenario: NegotiationScenario, actions: NDArray[np.int64]) -> tuple[NegotiationScenario, list[str]]:
-    """The scenario that the width of recorded actions asks for, and what changes by it."""
+def _as_recorded(
+    scenario: NegotiationScenario, actions: NDArray[np.int64], file: Path
+) -> tuple[NegotiationScenario, list[str]]:
+    """The scenario that the width of recorded actions asks for, and what a user should know of it."""
     regions, width = actions.shape[1], actions.shape[2]
     negotiated = width == len(Heads(regions=regions, negotiates=True).sizes)
     asked = scenario.negotiation.protocol
-    if scenario.switches.rates == "full":
-        raise ScenarioError("--actions: recorded levels are tenths; leave switches.rates at tenths")
+    told = ["levels are read as ninths (switches.rates=full)"] if scenario.switches.rates == "full" else []
     if negotiated == (asked != "none"):
-        return scenario, []
+        return scenario, told
     taken = "bilateral" if negotiated else "none"
     agreed = scenario.negotiation.model_copy(update={"protocol": taken, "options": {}})
-    told = f"{width} heads of recorded actions: protocol {taken} instead of {asked}"
-    return scenario.model_copy(update={"negotiation": agreed}), [told]
+    summary = f"Recorded actions of {file.name} under protocol {taken}."
+    told.append(f"{width} heads of recorded actions: protocol {taken} instead of {asked}")
+    return scenario.model_copy(update={"name": taken, "summary": summary, "negotiation": agreed}), told
+
+
+def _unbound(scenario: NegotiationScenario, world: NegotiationWorld, policy: Century) -> list[str]:
+    """Why nobody is ever bound, where somebody could have been."""
+    if not world.negotiates or not scenario.negotiation.binding or policy.member.any():
+        return []
+    told = f"no region is ever a member under {scenario.negotiation.protocol}"
+    floor, behaviour = scenario.negotiation.options.get("floor", CLUB_FLOOR), scenario.behaviour
+    club = scenario.negotiation.protocol in ("club", "border-club") and behaviour.kind == "constant"
+    if club and isinstance(floor, int | float) and behaviour.proposal < floor:
+        told += f": behaviour.proposal {behaviour.proposal:g} is below negotiation.options.floor {floor:g}"
+    return [told]
 
 
 MIB_A_REPLICA = 1.4

@@ -45,7 +45,7 @@ def levels(seed: int, world: NegotiationWorld, steps: int) -> np.ndarray:
 def test_goods_are_conserved_and_nobody_consumes_less_than_nothing(seed, returned, per_year, full):
     rules = Rules(revenue_returned=returned, interest_per_year=per_year, full_rates=full)
     world = made(load_parameters(), "none", rules=rules)
-    for moment in moments(world, seed=seed, replicas=2, actions=levels(seed, world, 20)):
+    for (moment,) in moments([world], seed=seed, replicas=2, actions=levels(seed, world, 20)):
         trade, account = moment.commons.trade, {name: rows.values for name, rows in moment.rows.items()}
         assert (trade.imports >= 0).all()
         torch.testing.assert_close(trade.imports.sum(1), account["exports"], rtol=TIGHT, atol=TIGHT)

@@ -69,6 +69,9 @@ class Treaty:
 
 Protocol = Callable[[Offers, Situation], Commitments]
 
+CLUB_FLOOR = 0.4
+"""Mitigation rate that members of a club keep, unless its scenario says otherwise."""
+
 
 def bilateral(offers: Offers, situation: Situation) -> Commitments:
     """The reference's: a pair that agrees is bound both ways, each region by the strictest of its agreements.
@@ -87,7 +90,7 @@ def joined(offers: Offers, floor: float) -> Tensor:
     return (agreed | agreed.transpose(1, 2)).any(2)
 
 
-def club(offers: Offers, situation: Situation, *, floor: float = 0.4, tariff: float = 0.2) -> Commitments:
+def club(offers: Offers, situation: Situation, *, floor: float = CLUB_FLOOR, tariff: float = 0.2) -> Commitments:
     """A climate club (Nordhaus 2015): members keep a mitigation floor and put one tariff on all who are not members.
 
     Args:
@@ -104,7 +107,7 @@ def club(offers: Offers, situation: Situation, *, floor: float = 0.4, tariff: fl
     )
 
 
-def border_club(offers: Offers, situation: Situation, *, floor: float = 0.4) -> Commitments:
+def border_club(offers: Offers, situation: Situation, *, floor: float = CLUB_FLOOR) -> Commitments:
     """A club with a border adjustment: members charge the carbon in imports at the price that their floor implies.
 
     tariff_ij = max(0, p_i(floor) - p_j(mu_j)) (1 - mu_j) sigma_j     p(mu): marginal cost of abatement

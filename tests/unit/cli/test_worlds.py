@@ -84,7 +84,7 @@ def test_what_a_run_says_is_printed_and_its_notices_on_the_error_stream(
     code, out, error = carbonray("simulate", CLUB)
     assert code == 0
     assert out.splitlines() == ["club, 2015-2115", "report: runs/climate-negotiation-club-1/report.html"]
-    assert "carbonray: savings 0.25 is taken as 0.2\n" in error
+    assert "note: savings 0.25 is taken as 0.2\n" in error
 
 
 def test_runs_are_compared_and_what_is_found_is_printed(carbonray: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,7 +79,7 @@ class TestFiles:
 
     def test_keys_of_another_world_are_unknown(self, tmp_path: Path) -> None:
         target = self.write(tmp_path, "world: climate-negotiation\nfirms: {number: 2000}")
-        with pytest.raises(ScenarioError, match=r"^mine.yaml: firms: unknown key$"):
+        with pytest.raises(ScenarioError, match=r"^mine.yaml: firms: unknown key; it belongs to `world: cbam`$"):
             load(target)
 
     def test_keys_may_have_hyphens_and_values_keep_theirs(self, tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ class TestSettings:
         assert (found.seed, found.replicas) == (7, 1)
 
     def test_a_key_of_another_world_is_unknown(self) -> None:
-        with pytest.raises(ScenarioError, match=r"^club.yaml: firms: unknown key$"):
+        with pytest.raises(ScenarioError, match=r"^club.yaml: firms: unknown key; it belongs to `world: cbam`$"):
             load("climate-negotiation/club", ["firms.number=2000"])
 
     @pytest.mark.parametrize("world", ["climate-negotiation", "mars", "[cbam]", ""])

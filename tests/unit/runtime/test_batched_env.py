@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from carbonray.data.load_world import load_world
 from carbonray.runtime.batched_env import BatchedEnv
 
 BATCH = 4
@@ -191,4 +192,18 @@ def test_only_the_spaces_need_gymnasium(governed: Make, monkeypatch: pytest.Monk
     env.step(levels())
     with pytest.raises(ImportError, match=re.escape("gymnasium is not installed; views of worlds")) as error:
         _ = env.single_action_space
-    assert str(error.value).endswith("pip install 'carbonray[marl]'")
+    assert str(error.value).endswith("in a checkout pip install -e '.[marl]'")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"replicas": 0}, "replicas must be a whole number of at least 1 (got 0)"),
+        ({"replicas": 2.5}, "replicas must be a whole number of at least 1 (got 2.5)"),
+        ({"replicas": 2, "illegal": "nearst"}, "illegal must be one of refuse, nearest (got nearst)"),
+        ({"replicas": 2, "seed": -1}, "seed must lie in [0, 2^63) (got -1)"),
+    ],
+)
+def test_what_cannot_be_a_batch_is_refused(arguments: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(told)):
+        BatchedEnv(load_world("climate-negotiation/none"), **arguments)

@@ -154,5 +154,6 @@ def test_a_missing_package_is_one_line_that_names_the_extra(
     monkeypatch.setitem(sys.modules, package, None)
     for module in modules:
         monkeypatch.delitem(sys.modules, f"carbonray.runtime.{module}")
-    with pytest.raises(ImportError, match=rf"^{package} is not installed; [^\n]*pip install 'carbonray\[marl\]'$"):
+    extra = r"pip install 'carbonray\[marl\]', in a checkout pip install -e '.\[marl\]'"
+    with pytest.raises(ImportError, match=rf"^{package} is not installed; [^\n]*{extra}$"):
         importlib.import_module("carbonray.runtime.parallel_env")

@@ -113,19 +113,20 @@ def test_the_width_of_recorded_actions_says_whether_they_negotiate(tmp_path: Pat
         assert found.notices == [f"{heads} heads of recorded actions: protocol {taken} instead of {protocol}"]
         assert found.summary["actions_file"] == path.name
     assert result("club", actions=treated).notices == []
-    with pytest.raises(ScenarioError, match="recorded levels are tenths"):
-        result("none", "switches.rates=full", actions=alone)
+    full = result("none", "switches.rates=full", actions=alone)
+    assert full.notices == ["levels are read as ninths (switches.rates=full)"]
+    assert full.trajectory["savings_all_regions"].max() == 1.0
 
 
 def test_half_a_century_of_recorded_actions_is_enough(tmp_path: Path) -> None:
     found = result("none", actions=recorded(tmp_path / "short.npz", 57, 8), robust=True)
     assert found.summary["years"] == [2015, 2055]
-    assert len(found.summary["switches"]) == 4
+    assert [row["switch"] for row in found.summary["switches"]] == ["tariff_revenue", "mitigation_floor", "interest"]
 
 
 def test_each_correction_is_measured_alone(shipped: NegotiationResult) -> None:
     effects = {row["switch"]: row for row in shipped.summary["switches"]}
-    assert [row["value"] for row in effects.values()] == ["returned", "step", "per-year", "full"]
+    assert [row["value"] for row in effects.values()] == ["returned", "step", "per-year"]
     returned = result("club", "switches.tariff_revenue=returned", robust=True)
     change = returned.summary["welfare"] - shipped.summary["welfare"]
     assert effects["tariff_revenue"]["welfare_change"] == pytest.approx(change)
@@ -184,7 +185,7 @@ def test_an_interrupted_run_keeps_whole_steps(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize("part", ["index_bounds", "switch_effects"])
 def test_an_interruption_beside_the_run_leaves_its_part_out(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
-    def stop(*given: object) -> None:
+    def stop(*given: object, **named: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(simulate_negotiation_module, part, stop)
@@ -233,6 +234,39 @@ def test_more_replicas_than_memory_are_refused(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(simulate_negotiation_module, "MIB_A_REPLICA", 1e9)
     with pytest.raises(ScenarioError, match=r"^club: replicas: 2 need about [\d.]+ GiB of memory, [\d.]+ are free$"):
         result("club", "replicas=2")
+
+
+def test_rates_to_one_are_measured_where_levels_are_drawn(club: NegotiationResult) -> None:
+    rates = {row["switch"]: row for row in club.summary["switches"]}["rates"]
+    assert rates["value"] == "full"
+    assert rates["temperature_change_c"] < -0.1
+
+
+def test_the_change_is_told_with_its_interval(club: NegotiationResult) -> None:
+    table = club.years.set_index(["run", "replica", "year"])
+    change = table.loc["policy"] - table.loc["reference"]
+    last = change.xs(2115, level="year")["temperature_c"]
+    assert club.summary["temperature_change_c"] == pytest.approx(last.mean())
+    assert club.summary["intervals"]["temperature_change_c"] == pytest.approx(list(last.quantile([0.05, 0.95])))
+    assert club.summary["welfare_change"] == pytest.approx(change["welfare"].groupby("replica").sum().mean())
+
+
+def test_a_user_is_told_why_nobody_is_bound() -> None:
+    high = result("club", "negotiation.options.floor=0.6")
+    told = "no region is ever a member under club: behaviour.proposal 0.4 is below negotiation.options.floor 0.6"
+    assert high.notices == [told]
+    assert high.summary["members_last"] == 0
+    assert result("none").notices == result("club").notices == []
+    assert result("bilateral", "behaviour.cooperators=none").notices == ["no region is ever a member under bilateral"]
+
+
+def test_recorded_actions_are_named_in_the_config(tmp_path: Path) -> None:
+    found = result("none", actions=recorded(tmp_path / "treated.npz", 138, 6))
+    folder = found.write(str(tmp_path / "run"))
+    config = (folder / "config.yaml").read_text(encoding="utf-8")
+    assert "treated.npz: " in config
+    assert "Recorded actions of treated.npz under protocol bilateral." in config
+    assert found.summary["behaviour"] == "recorded"
 
 
 def test_from_python_by_name() -> None:

@@ -163,7 +163,8 @@ def test_a_protocol_of_ones_own_is_one_function(tmp_path: Path) -> None:
         ("club", {"roof": 0.4}, "it takes floor, tariff"),
         ("leaves.py:pact", {}, "bilateral: negotiation.protocol: "),
         ("leaves.py:pact", {}, "leaves.py cannot be loaded (line 1: SystemExit: 3)"),
-        ("builtins:dict", {}, "negotiation.protocol: builtins:dict does not tell what it takes"),
+        ("builtins:dict", {}, "negotiation.protocol: builtins:dict must take (offers, situation, **options)"),
+        ("math:sin", {}, "negotiation.protocol: math:sin must take (offers, situation, **options)"),
         ("no.such.module:pact", {}, "no.such.module cannot be loaded (ModuleNotFoundError"),
     ],
 )
