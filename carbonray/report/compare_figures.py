@@ -7,7 +7,7 @@ import pandas as pd
 
 from carbonray.report.charts import BLUE, ORANGE, Chart, LeftOut
 from carbonray.report.compare_runs import ComparedRun, volume
-from carbonray.report.compare_words import best, degrees, few
+from carbonray.report.compare_words import best, degrees, few, on_front
 from carbonray.report.interactive import Json, label_of, spec
 from carbonray.report.negotiation_data import line
 from carbonray.report.wording import listed, number, percent
@@ -50,14 +50,12 @@ def plane(runs: Sequence[ComparedRun], table: pd.DataFrame) -> Chart:
         ranges = [run.summary.interval(f"{name}_index") or (np.nan, np.nan) for name in ("economic", "climate")]
         rows.append((run.name, run.summary.economic_index, run.summary.climate_index, *ranges[0], *ranges[1]))
     columns = ["series", "x", "y", "x_low", "x_high", "y_low", "y_high"]
-    front = [str(name) for name in table["run"][table["on_front"]]]
     ranged = any(run.summary.intervals for run in runs)
     return Chart(
         key="indices",
         kind="points",
         data=pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[1:], float)),
-        title=f"{few(front)} {'is' if len(front) == 1 else 'are'} on the Pareto front; the hypervolume is "
-        f"{number(volume(runs), 3)}",
+        title=f"On the Pareto front: {on_front(table)}. The hypervolume is {number(volume(runs), 3)}",
         caption="Right is richer, up is cooler: 0 and 1 are the two extreme runs without trade (crosses). What lies "
         "under the steps is no better than some run; its area is the hypervolume. A run inside the shade is dominated."
         + (" Bars through a point hold nine of ten replicas." if ranged else ""),

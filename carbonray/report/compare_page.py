@@ -12,9 +12,17 @@ from carbonray.report import tables
 from carbonray.report.charts import Chart, LeftOut
 from carbonray.report.compare_figures import bars_with_room, changes, plane, temperature, with_room
 from carbonray.report.compare_plane import plane_png, plane_spec
-from carbonray.report.compare_runs import ComparedRun, read_runs, table_of, volume
-from carbonray.report.compare_tables import cards, differences_table, figures_table, plane_table, runs_table, text_rows
-from carbonray.report.compare_words import headline
+from carbonray.report.compare_runs import ComparedRun, beside_protocol, read_runs, table_of, volume
+from carbonray.report.compare_tables import (
+    cards,
+    differences_table,
+    figures_table,
+    indices_table,
+    plane_table,
+    runs_table,
+    text_rows,
+)
+from carbonray.report.compare_words import few, headline, warning
 from carbonray.report.html import plotly_js, template, write_page
 from carbonray.report.interactive import Json
 from carbonray.report.page import Drawn
@@ -32,6 +40,10 @@ class Comparison:
     hypervolume: float  # of the set, share of the plane between the extremes
     out: Path
 
+    def __repr__(self) -> str:
+        names = few([run.name for run in self.runs])
+        return f"<Comparison of {names}: hypervolume {self.hypervolume:.3f}; see .table and .report>"
+
     @property
     def report(self) -> Path:
         """The page."""
@@ -42,12 +54,17 @@ class Comparison:
         first, last = self.runs[0].summary.years
         many = f"{len(self.runs)} runs" if len(self.runs) > 1 else "1 run"
         said = headline(self.table, self.hypervolume, last)
+        beside = warning(beside_protocol(self.runs))
         return [
             f"{many} of the climate negotiation, {first}-{last}",
             *(f"  {row}" for row in text_rows(self.table, last)),
-            *(f"  {sentence}".replace("\u00a0", " ") for sentence in said),
+            *(f"  {sentence}".replace("\u00a0", " ") for sentence in [*([beside] if beside else []), *said]),
             f"report: {self.report}",
         ]
+
+
+UNITS = {"emissions_gtco2": "Gt CO2, sum of the years"}
+"""Units of the table that are not those of a sum over the activity steps."""
 
 
 def fresh_folder(parent: Path = Path("runs")) -> Path:
@@ -58,23 +75,24 @@ def fresh_folder(parent: Path = Path("runs")) -> Path:
     return parent / f"compare-{number}"
 
 
-def compare(runs: Sequence[Path], out: Path | None = None) -> Comparison:
+def compare(runs: str | Path | Sequence[str | Path], out: str | Path | None = None) -> Comparison:
     """Compare run directories of the climate negotiation and write a folder with the table, the page and figures.
 
     Args:
-        runs: run directories, at least one.
+        runs: run directories, at least one; a bare text or path is that one run.
         out: a folder that does not exist; the first free runs/compare-N if left out.
 
     Raises:
         ReportError: if the runs cannot be compared; one line naming the folder or file.
         OutputError: if the folder exists or cannot be written.
     """
-    found = read_runs([Path(run) for run in runs])
+    given = [runs] if isinstance(runs, str | Path) else runs
+    found = read_runs([Path(run) for run in given])
     comparison = Comparison(
         runs=found, table=table_of(found), hypervolume=volume(found), out=fresh_folder() if out is None else Path(out)
     )
     with whole_folder(comparison.out) as draft:
-        write_table(comparison.table, draft / "comparison.parquet", "summed over the activity steps")
+        write_table(comparison.table, draft / "comparison.parquet", "summed over the activity steps", UNITS)
         drawn = draw(comparison)
         stills = {key: item[1] for key, item in drawn.items() if not isinstance(item, LeftOut)}
         page = render(comparison, {key: item if isinstance(item, LeftOut) else item[0] for key, item in drawn.items()})
@@ -113,7 +131,9 @@ def render(comparison: Comparison, drawn: dict[str, Drawn | LeftOut]) -> str:
         bounds=runs[0].summary.index_bounds,
         findings=headline(table, comparison.hypervolume, last),
         cards=cards(table, comparison.hypervolume, last),
+        warning=warning(beside_protocol(runs)),
         figures=figures_table(runs, table),
+        indices=indices_table(runs, table),
         negotiation=runs_table(table),
         differences=differences_table(runs),
         drawn=drawn,

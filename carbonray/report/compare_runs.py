@@ -118,6 +118,21 @@ def differences(runs: Sequence[ComparedRun]) -> dict[str, list[Any]]:
     return {key: found for key, found in values.items() if any(value != found[0] for value in found)}
 
 
+def beside_protocol(runs: Sequence[ComparedRun]) -> dict[str, list[Any]]:
+    """What differs besides the protocol and moves the figures, with the value in each run: behaviour, seed, switches.
+
+    Keys of runs without a config.yaml are not known, but for their seed and the kind of their behaviour.
+    """
+    told: dict[str, list[Any]] = {
+        "behaviour.kind": [run.summary.behaviour for run in runs],
+        "seed": [run.summary.seed for run in runs],
+    }
+    known = [run for run in runs if run.scenario]
+    keys = dict.fromkeys(key for run in known for key in run.scenario if key.startswith(("behaviour.", "switches.")))
+    found: dict[str, list[Any]] = {key: [run.scenario.get(key, UNSAID) for run in known] for key in keys} | told
+    return {key: values for key, values in found.items() if any(value != values[0] for value in values)}
+
+
 def indices(runs: Sequence[ComparedRun]) -> np.ndarray[Any, np.dtype[np.float64]]:
     """[N, 2] economic and climate index, unclipped."""
     return np.array([(run.summary.economic_index, run.summary.climate_index) for run in runs], dtype=float)

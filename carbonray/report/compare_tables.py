@@ -7,7 +7,7 @@ import pandas as pd
 
 from carbonray.report.charts import Chart
 from carbonray.report.compare_runs import ComparedRun, differences
-from carbonray.report.compare_words import best, degrees, few
+from carbonray.report.compare_words import best, decimals, degrees, few, on_front, places
 from carbonray.report.page import Card
 from carbonray.report.tables import Table, shown
 from carbonray.report.wording import number, percent
@@ -17,18 +17,23 @@ NONE = "–"
 
 def cards(table: pd.DataFrame, hypervolume: float, last: int) -> list[Card]:
     """The headline numbers."""
-    front = [str(name) for name in table["run"][table["on_front"]]]
+    front, points = places(table[table["on_front"]]), places(table)
+    eaten, utility = decimals(table, "consumption_tusd", 0, 2), decimals(table, "welfare", 2, 4)
     return [
         Card(
             label="Hypervolume of the set",
             value=number(hypervolume, 3),
             detail="1 would be as cool and as rich as the two extremes at once",
         ),
-        Card(label="On the Pareto front", value=f"{len(front)} of {len(table)}", detail=few(front)),
+        Card(
+            label="On the Pareto front",
+            value=f"{len(front)} of {len(points)}" + (" points" if len(points) < len(table) else ""),
+            detail=on_front(table),
+        ),
         _top(table, f"Coolest in {last}", "temperature_c", degrees, highest=False),
         _top(table, "Most output", "output_tusd", _short),
-        _top(table, "Most consumption", "consumption_tusd", _short),
-        _top(table, "Most welfare", "welfare", lambda value: number(value, 1)),
+        _top(table, "Most consumption", "consumption_tusd", lambda value: _short(value, eaten)),
+        _top(table, "Most welfare", "welfare", lambda value: number(value, utility)),
     ]
 
 
@@ -38,43 +43,64 @@ def _top(table: pd.DataFrame, label: str, column: str, show: Callable[[float], s
     return Card(label=label, value=show(value), detail=few(names))
 
 
-def _short(value: float) -> str:
-    return f"{number(value)}\u00a0tn\u00a0USD"
+def _short(value: float, digits: int = 0) -> str:
+    return f"{number(value, digits)}\u00a0tn USD"
 
 
 def figures_table(runs: Sequence[ComparedRun], table: pd.DataFrame) -> Table:
-    """Climate, economy and indices of every run."""
+    """Climate and economy of every run."""
     last = runs[0].summary.years[1]
+    digits = {column: decimals(table, column, least, least + 2) for column, least in LEAST.items()}
     rows = tuple(
         (
             str(row["run"]),
-            _ranged(run, "temperature_c", float(row["temperature_c"])),
-            number(float(row["emissions_gtco2"])),
-            number(float(row["output_tusd"])),
-            number(float(row["consumption_tusd"])),
-            number(float(row["welfare"]), 1),
-            _ranged(run, "climate_index", float(row["climate_index"]), 3),
-            _ranged(run, "economic_index", float(row["economic_index"]), 3),
-            "yes" if row["on_front"] else "no",
-            number(float(row["hypervolume_contribution"]), 4),
+            _ranged(run, "temperature_c", float(row["temperature_c"]), digits["temperature_c"]),
+            *(number(float(row[name]), digits[name]) for name in LEAST if name != "temperature_c"),
         )
         for run, (_, row) in zip(runs, table.iterrows(), strict=True)
     )
     columns = (
         "Run", f"°C in {last}", "Emissions, Gt CO2", "Output, tn USD", "Consumption, tn USD", "Welfare",
-        "Climate index", "Economic index", "On the front", "Adds",
     )  # fmt: skip
     note = (
         "Temperatures are above 1900. Emissions are summed over all years; output and consumption are yearly flows, "
-        "summed over the activity steps as the competition does. What a run adds is what the hypervolume loses without "
-        "it, so that of two runs with the same indices neither adds anything."
+        "summed over the activity steps as the competition does." + _brackets(runs)
     )
-    if any(run.summary.intervals for run in runs):
-        note += " In brackets the range of nine of ten replicas."
     return Table(caption="Climate and economy", columns=columns, rows=rows, note=note)
 
 
-def _ranged(run: ComparedRun, key: str, value: float, digits: int = 2) -> str:
+LEAST = {"temperature_c": 2, "emissions_gtco2": 0, "output_tusd": 0, "consumption_tusd": 0, "welfare": 2}
+"""Decimals of a column; up to two more where runs that are not even would look so."""
+
+
+def _brackets(runs: Sequence[ComparedRun]) -> str:
+    ranged = any(run.summary.intervals for run in runs)
+    return " In brackets the range of nine of ten replicas." * ranged
+
+
+def indices_table(runs: Sequence[ComparedRun], table: pd.DataFrame) -> Table:
+    """The two indices of every run, and its part in the front."""
+    digits = {name: decimals(table, name, 3, 5) for name in ("climate_index", "economic_index")}
+    alike = {name: [other for other in names if other != name] for names in places(table) for name in names}
+    rows = tuple(
+        (
+            str(row["run"]),
+            *(_ranged(run, name, float(row[name]), at) for name, at in digits.items()),
+            "yes" if row["on_front"] else "no",
+            number(float(row["hypervolume_contribution"]), 4),
+            few(alike[str(row["run"])]) or NONE,
+        )
+        for run, (_, row) in zip(runs, table.iterrows(), strict=True)
+    )
+    columns = ("Run", "Climate index", "Economic index", "On the front", "Adds", "Same point as")
+    note = (
+        "What a run adds is what the hypervolume loses without it, so that of two runs on the same point neither adds "
+        "anything." + _brackets(runs)
+    )
+    return Table(caption="Indices", columns=columns, rows=rows, note=note)
+
+
+def _ranged(run: ComparedRun, key: str, value: float, digits: int) -> str:
     bounds = run.summary.interval(key)
     told = f" ({number(bounds[0], digits)} to {number(bounds[1], digits)})" if bounds else ""
     return number(value, digits) + told
@@ -144,10 +170,11 @@ def text_rows(table: pd.DataFrame, last: int) -> list[str]:
         "leakage", "climate", "economic", "front", "adds",
     )  # fmt: skip
     cells: list[tuple[str, ...]] = [columns]
+    digits = {column: decimals(table, column, least, least + 2) for column, least in LEAST.items()}
     for _, row in table.iterrows():
         figures = [
-            f"{row['temperature_c']:.2f}", f"{row['temperature_rise_c']:.2f}", f"{row['emissions_gtco2']:,.0f}",
-            f"{row['output_tusd']:,.0f}", f"{row['consumption_tusd']:,.0f}", f"{row['welfare']:,.1f}",
+            f"{row['temperature_c']:.{digits['temperature_c']}f}", f"{row['temperature_rise_c']:.2f}",
+            *(f"{row[name]:,.{digits[name]}f}" for name in LEAST if name != "temperature_c"),
             _count(row["members_last"]), f"{row['leakage_rate']:.1%}" if np.isfinite(row["leakage_rate"]) else "-",
             f"{row['climate_index']:.3f}", f"{row['economic_index']:.3f}", "yes" if row["on_front"] else "no",
             f"{row['hypervolume_contribution']:.4f}",

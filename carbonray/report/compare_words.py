@@ -1,17 +1,21 @@
 """What a comparison of runs shows, in plain words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from carbonray.kpi.negotiation import SAME, dominates
+from carbonray.report.tables import shown
 from carbonray.report.wording import listed, number
 
 EVEN = 1e-6
 """Relative difference up to which two runs are called even."""
 FEW = 3
 """Names that a title holds."""
+LONGEST = 40
+"""Letters of values that a sentence holds."""
 
 
 def degrees(value: float, *, signed: bool = False) -> str:
@@ -29,6 +33,32 @@ def best(table: pd.DataFrame, column: str, *, highest: bool = True) -> list[str]
     values = table[column].to_numpy(dtype=float)
     top = values.max() if highest else values.min()
     return [str(name) for name in table["run"][np.isclose(values, top, rtol=EVEN, atol=0.0)]]
+
+
+def decimals(table: pd.DataFrame, column: str, least: int, most: int) -> int:
+    """The fewest decimals, within bounds, that print runs apart which are not even."""
+    values = np.unique(table[column].to_numpy(dtype=float))
+    apart = 1 + int((np.diff(values) > EVEN * np.abs(values[1:])).sum())
+    enough = (at for at in range(least, most) if len({number(float(value), at) for value in values}) >= apart)
+    return next(enough, most)
+
+
+def places(table: pd.DataFrame) -> list[list[str]]:
+    """Names of the runs on each point of the plane: runs that share both indices together."""
+    found: dict[int, list[str]] = {}
+    points = table[["economic_index", "climate_index"]].to_numpy(dtype=float)
+    for name, point in zip(table["run"].astype(str), points, strict=True):
+        first = int(np.isclose(points, point, rtol=0.0, atol=SAME).all(1).argmax())
+        found.setdefault(first, []).append(name)
+    return list(found.values())
+
+
+def on_front(table: pd.DataFrame) -> str:
+    """The points of the Pareto front, runs on one point together."""
+    points = places(table[table["on_front"]])
+    if len(points) > FEW:
+        return f"{len(points)} points"
+    return "; ".join(listed(names) + " on one point" * (len(names) > 1) for names in points)
 
 
 def few(names: Sequence[str]) -> str:
@@ -80,18 +110,28 @@ def dominated(table: pd.DataFrame) -> list[str]:
 
 def even(table: pd.DataFrame) -> list[str]:
     """Runs that share both indices, and whether consumption tells them apart."""
-    said, told = [], set[str]()
-    names = table["run"].astype(str).to_numpy()
-    points = table[["economic_index", "climate_index"]].to_numpy(dtype=float)
-    for name, point in zip(names, points, strict=True):
-        same = np.isclose(points, point, rtol=0.0, atol=SAME).all(1)
-        if name in told or same.sum() < 2:
-            continue
-        told |= set(names[same])
-        eaten = table["consumption_tusd"][same].to_numpy(dtype=float)
-        tail = "" if np.allclose(eaten, eaten[0], rtol=EVEN, atol=0.0) else "; consumption tells them apart"
-        said.append(f"{listed([str(one) for one in names[same]])} share both indices{tail}.")
+    said = []
+    for names in places(table):
+        if len(names) > 1:
+            eaten = table["consumption_tusd"][table["run"].isin(names)].to_numpy(dtype=float)
+            tail = "" if np.allclose(eaten, eaten[0], rtol=EVEN, atol=0.0) else "; consumption tells them apart"
+            said.append(f"{listed(names)} share both indices{tail}.")
     return said
+
+
+def warning(beside: Mapping[str, Sequence[Any]]) -> str:
+    """That runs differ in more than the protocol, and in what; nothing if they do not.
+
+    Args:
+        beside: values of each key by run, `compare_runs.beside_protocol`.
+    """
+    if not beside:
+        return ""
+    told = []
+    for key, values in beside.items():
+        each = ", ".join(dict.fromkeys(map(shown, values)))
+        told.append(f"{key} ({each})" if len(each) <= LONGEST else key)
+    return f"These runs differ in behaviour too: {listed(told)}. So differences are not the protocol's alone."
 
 
 def covered(hypervolume: float) -> str:

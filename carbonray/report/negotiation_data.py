@@ -20,6 +20,8 @@ RUN_NAMES: Mapping[str, str] = {"policy": POLICY, "reference": REFERENCE}
 MEMBERS, OTHERS, WORLD = "Members", "Others", "World"
 PAIRS = ("Members on others", "Others on members", "Members on members", "Others on others")
 """Who charges a tariff on whose goods."""
+ALL_SHARES = "Of regions, output and emissions"
+"""The one line where members' shares of the three are the same."""
 KEYS = ["replica", "year", "region"]
 SMALLEST = 1e-9
 """A reference value under this is no denominator."""
@@ -112,7 +114,10 @@ def tariffs(trade: pd.DataFrame, regions: pd.DataFrame) -> pd.DataFrame:
 
 
 def membership(regions: pd.DataFrame) -> pd.DataFrame:
-    """Members' share of regions, output and emissions in each year; output and emissions are those of the reference."""
+    """Members' share of regions, output and emissions in each year; output and emissions are those of the reference.
+
+    One line where the three are the same, as where everybody is a member.
+    """
     held = with_members(regions).assign(one=1.0)
     lines = []
     for series, column in (
@@ -121,6 +126,8 @@ def membership(regions: pd.DataFrame) -> pd.DataFrame:
         inside = by_replica(held.assign(part=held[column] * held["inside"]), "reference", "part")
         whole = by_replica(held, "reference", column)
         lines.append(line("", series, inside / whole.where(whole > SMALLEST)))
+    if all(len(other) == len(lines[0]) and np.allclose(other["y"], lines[0]["y"], atol=0.005) for other in lines[1:]):
+        return lines[0].assign(series=ALL_SHARES)
     return pd.concat(lines, ignore_index=True)
 
 
@@ -158,8 +165,11 @@ def change(table: pd.DataFrame) -> "pd.Series[float]":
 
 
 def consumption(run: NegotiationRun) -> pd.DataFrame:
-    """Bars: change of each region's consumption in the last year against the reference, largest rise first."""
-    changes = change(by_region(run.regions[run.regions["year"] == run.last], "consumption_tusd")).dropna()
+    """Bars: change of each region's consumption over the run against the reference, largest rise first.
+
+    Over the run, because debts make a region's single years jump.
+    """
+    changes = change(by_region(steps(run.regions), "consumption_tusd")).dropna()
     members = set(run.members)
     ranked = sorted(changes.items(), key=lambda item: (-item[1], str(item[0])))
     rows = [(str(name), MEMBERS if name in members else OTHERS, value) for name, value in ranked]

@@ -1,14 +1,29 @@
-"""The title of each figure of a negotiation: what it shows, in plain words, computed from its data."""
+"""The title of each figure of a negotiation: what it shows, in plain words, computed from its data.
+
+What flows is told as a sum over the run: debts make single late years of trade and consumption jump, and such a jump is
+no effect of an agreement.
+"""
 
 import pandas as pd
 
-from carbonray.report.negotiation_data import MEMBERS, OTHERS, PAIRS, POLICY, REFERENCE, WORLD
-from carbonray.report.negotiation_run import NegotiationRun
+from carbonray.report.negotiation_data import (
+    ALL_SHARES,
+    MEMBERS,
+    OTHERS,
+    PAIRS,
+    POLICY,
+    REFERENCE,
+    SMALLEST,
+    WORLD,
+)
+from carbonray.report.negotiation_run import SAME_DEGREES, NegotiationRun
 from carbonray.report.negotiation_words import count_of, degrees, gigatonnes, rate, trillions
 from carbonray.report.wording import number, percent
 
 SAME = 5e-4
 """A relative difference under this is none."""
+SAME_SUM = 5e-5
+"""The same for sums over the run, in which less is noise."""
 
 
 def ends(lines: pd.DataFrame, panel: str = "") -> "pd.Series[float]":
@@ -17,13 +32,14 @@ def ends(lines: pd.DataFrame, panel: str = "") -> "pd.Series[float]":
     return rows.groupby("series", sort=False)["y"].last()
 
 
-def temperature_title(lines: pd.DataFrame, last: int) -> str:
+def temperature_title(run: NegotiationRun, lines: pd.DataFrame) -> str:
     """Warming in the last year, with and without."""
-    end = ends(lines)
+    end, last = ends(lines), run.last
     if POLICY not in end:
         return f"By {last} it is {degrees(end[REFERENCE])} warmer than in 1900"
-    if abs(end[POLICY] - end[REFERENCE]) < 0.005:
-        return f"By {last} it is {degrees(end[POLICY])} warmer than in 1900, with the agreement or without"
+    if abs(end[POLICY] - end[REFERENCE]) < SAME_DEGREES:
+        why = "in both runs, which replay the same actions" if run.replays else "with the agreement or without"
+        return f"By {last} it is {degrees(end[POLICY])} warmer than in 1900, {why}"
     return (
         f"By {last} it is {degrees(end[POLICY])} warmer than in 1900 with the agreement, {degrees(end[REFERENCE])} "
         "if nobody is bound"
@@ -54,35 +70,38 @@ def _less(change: float) -> str:
     return f"{percent(abs(change))} {'less' if change < 0 else 'more'}"
 
 
-def economy_title(lines: pd.DataFrame, last: int) -> str:
-    """Output and consumption in the last year against the reference."""
-    end = ends(lines)
-    parts = [f"{name.lower()} is {_beside(end[name])}" for name in ("Output", "Consumption") if name in end]
-    return f"In {last} {' and '.join(parts)}"
+def economy_title(run: NegotiationRun) -> str:
+    """Output and consumption over the run against the reference."""
+    told = run.summary
+    pairs = {
+        "output": (told.output_tusd, told.output_reference_tusd),
+        "consumption": (told.consumption_tusd, told.consumption_reference_tusd),
+    }
+    parts = [f"{name} is {_beside(here / there - 1)}" for name, (here, there) in pairs.items() if there > SMALLEST]
+    return f"Over the run {' and '.join(parts)}"
 
 
 def _beside(change: float) -> str:
-    if abs(change) < SAME:
+    if abs(change) < SAME_SUM:
         return "that of the reference"
     return f"{percent(abs(change))} {'below' if change < 0 else 'above'} the reference"
 
 
-def imports_title(lines: pd.DataFrame, last: int) -> str:
-    """Trade in the last year."""
-    end = ends(lines)
+def imports_title(lines: pd.DataFrame) -> str:
+    """Trade over the run, against the reference."""
+    sums = lines.groupby("series")["y"].sum()
     if not lines["y"].any():
         return "Nobody trades"
-    if POLICY not in end:
-        return f"In {last} regions import {trillions(end[REFERENCE])}"
-    before = end[REFERENCE]
-    tail = f", {_less(end[POLICY] / before - 1)}" if before > 0 else ""
-    return f"In {last} regions import {trillions(end[POLICY])}{tail}" + (
-        " than in the reference" if _moves(end) else ""
+    if POLICY not in sums:
+        return f"Regions import {trillions(lines['y'].mean())} a year on average"
+    if sums[REFERENCE] <= SMALLEST:
+        return "Regions import over the run, and nothing in the reference"
+    change = sums[POLICY] / sums[REFERENCE] - 1
+    if abs(change) < SAME_SUM:
+        return "Over the run regions import as much as in the reference"
+    return (
+        f"Over the run regions import {percent(abs(change))} {'less' if change < 0 else 'more'} than in the reference"
     )
-
-
-def _moves(end: "pd.Series[float]") -> bool:
-    return bool(end[REFERENCE] > 0 and abs(end[POLICY] / end[REFERENCE] - 1) >= SAME)
 
 
 def tariffs_title(lines: pd.DataFrame, last: int) -> str:
@@ -98,7 +117,10 @@ def tariffs_title(lines: pd.DataFrame, last: int) -> str:
 def membership_title(run: NegotiationRun, lines: pd.DataFrame) -> str:
     """How many are members in the last year."""
     end = ends(lines)
-    output, emitted = (rate(end.get(f"Of the {name}", 0.0)) for name in ("output", "emissions"))
+    if ALL_SHARES in end and lines["y"].min() == 1.0:
+        return f"All {run.summary.n_regions} regions are members in every step"
+    alone = end.get(ALL_SHARES, 0.0)
+    output, emitted = (rate(end.get(f"Of the {name}", alone)) for name in ("output", "emissions"))
     members = f"{count_of(run.summary.members_last)} of {run.summary.n_regions} regions"
     return f"{members} are members in {run.last}, with {output} of output and {emitted} of emissions"
 
@@ -112,17 +134,19 @@ def mitigation_title(run: NegotiationRun, cells: pd.DataFrame) -> str:
     return f"In {run.last} members cut {rate(inside)} of their emissions on average, others {rate(outside)}"
 
 
-def consumption_title(bars: pd.DataFrame, last: int) -> str:
-    """Whose consumption rises and falls most."""
+def consumption_title(bars: pd.DataFrame) -> str:
+    """Whose consumption over the run rises and falls most."""
     top, low = bars.iloc[0], bars.iloc[-1]
-    rises, falls = top["value"] > SAME, low["value"] < -SAME
+    rises, falls = top["value"] > SAME_SUM, low["value"] < -SAME_SUM
     parts = []
     if rises:
         parts.append(f"rises most in {top['label']}, {percent(top['value'], signed=True)}")
     if falls:
         parts.append(f"falls most in {low['label']}, {percent(low['value'])}")
     return (
-        f"In {last} consumption {' and '.join(parts)}" if parts else f"In {last} consumption is that of the reference"
+        f"Over the run consumption {' and '.join(parts)}"
+        if parts
+        else "Over the run consumption is that of the reference"
     )
 
 

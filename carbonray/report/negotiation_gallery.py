@@ -34,7 +34,7 @@ def _temperature(run: NegotiationRun) -> Chart:
         key="temperature",
         kind="lines",
         data=data,
-        title=findings.temperature_title(data, run.last),
+        title=findings.temperature_title(run, data),
         caption="Temperature of the air above that of 1900. It follows the carbon of the step before, so the last "
         "cuts do not show yet." + _band(run),
         x_title="Year",
@@ -71,10 +71,10 @@ def _economy(run: NegotiationRun) -> Chart | LeftOut:
         key="economy",
         kind="lines",
         data=data,
-        title=findings.economy_title(data, run.last),
+        title=findings.economy_title(run),
         caption="World gross output and consumption, change against the run in which nobody is bound. Abatement and "
-        "lost imports cost at once; less damage pays late. Consumption jumps where debts stop a region's imports."
-        + _band(run),
+        "lost imports cost at once; less damage pays late. Debts that stop a region's imports make consumption jump: "
+        "no single late year shows what the agreement does." + _band(run),
         x_title="Year",
         y_title="Change against the reference (%)",
         as_percent=True,
@@ -88,9 +88,10 @@ def _imports(run: NegotiationRun) -> Chart:
         key="imports",
         kind="lines",
         data=data,
-        title=findings.imports_title(data, run.last),
+        title=findings.imports_title(data),
         caption="What all regions buy from one another, before tariffs take their part. Debts stop a region's imports "
-        "until it has paid, so trade jumps." + _band(run),
+        "until it has paid, so trade jumps from year to year, and no single year is an effect of the agreement."
+        + _band(run),
         x_title="Year",
         y_title="Trillion USD a year",
         colours=TWO,
@@ -130,20 +131,23 @@ def _membership(run: NegotiationRun) -> Chart | LeftOut:
         data=data,
         title=findings.membership_title(run, data),
         caption="Share that members have in the number of regions, and in the output and the emissions of the "
-        "reference: what they would make and emit if nobody were bound." + _band(run),
+        "reference: what they would make and emit if nobody were bound."
+        + " The three shares are the same, so one line stands for them." * (data_of.ALL_SHARES in set(data["series"]))
+        + _band(run),
         x_title="Year",
         y_title="Share of members (%)",
         as_percent=True,
-        colours={"Of the regions": INK, "Of the output": BLUE, "Of the emissions": RED},
+        colours={data_of.ALL_SHARES: INK, "Of the regions": INK, "Of the output": BLUE, "Of the emissions": RED},
     )
 
 
 def _mitigation(run: NegotiationRun) -> Chart | LeftOut:
     if not run.regions.loc[run.regions["run"] == "policy", "mitigation"].any():
         return LeftOut(key="mitigation", title="Mitigation by region", reason="no region cuts any emissions")
-    marked = {name: f"{name} ●" for name in run.members} | {name: name for name in run.others}
+    apart = bool(run.members and run.others)
+    marked = {name: f"{name} ●" if apart else name for name in run.members} | {name: name for name in run.others}
     data = data_of.mitigation(run.regions, marked)
-    mark = " Members in the last year come first and have a dot." if run.members and run.others else ""
+    mark = " Members in the last year come first and have a dot." if apart else ""
     return Chart(
         key="mitigation",
         kind="heat",
@@ -164,16 +168,16 @@ def _consumption(run: NegotiationRun) -> Chart | LeftOut:
         return LeftOut(key="consumption", title=title, reason=NO_AGREEMENT)
     data = data_of.consumption(run)
     if data.empty or not data["value"].abs().max() > 0:
-        return LeftOut(key="consumption", title=title, reason=f"no region's differs from the reference in {run.last}")
+        return LeftOut(key="consumption", title=title, reason="no region's differs from the reference")
     absent = run.summary.n_regions - len(data)
     note = f" {absent} of the regions have no consumption in the reference and no bar." if absent else ""
     return Chart(
         key="consumption",
         kind="bars",
         data=data,
-        title=findings.consumption_title(data, run.last),
-        caption=f"Change of what each region consumes in {run.last} against the reference. It is one year, and debts "
-        f"stop a region's imports from one step to the next; the table has the whole run.{note}",
+        title=findings.consumption_title(data),
+        caption="Change of what each region consumes, summed over the run, against the reference. Debts stop a "
+        f"region's imports from one step to the next, so single years jump; {run.last} is in the table.{note}",
         x_title="Change of consumption (%)",
         as_percent=True,
         colours={MEMBERS: BLUE, OTHERS: GREY},

@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from carbonray.report import negotiation_limits as limits
 from carbonray.report import negotiation_reading as reading
 from carbonray.report import negotiation_tables as tables
 from carbonray.report.charts import Chart, LeftOut
@@ -14,10 +15,10 @@ from carbonray.report.negotiation_gallery import SECTIONS, figures
 from carbonray.report.negotiation_interactive import spec
 from carbonray.report.negotiation_run import NegotiationRun, read_negotiation_run
 from carbonray.report.negotiation_stills import png
-from carbonray.report.negotiation_words import count_of, degrees, gigatonnes, protocol_name, trillions
+from carbonray.report.negotiation_words import agreement, count_of, degrees, gigatonnes, protocol_name, trillions
 from carbonray.report.page import Card, Drawn
 from carbonray.report.tables import assumptions, command
-from carbonray.report.wording import percent
+from carbonray.report.wording import number, percent
 
 TABLES = {
     "Climate against economy": (tables.key_figures,),
@@ -48,11 +49,14 @@ def render(run: NegotiationRun, found: list[Chart | LeftOut], stills: dict[str, 
         run=run,
         summary=run.summary,
         protocol=protocol_name(run.summary.protocol),
+        lead=lead(run),
         behaviour=reading.behaviour_of(run),
         cards=cards(run),
         undefined=reading.undefined_reason(run) if run.summary.leakage_rate is None and run.negotiates else "",
         passages=reading.passages(run),
-        caveats=reading.caveats(run),
+        meaning=limits.meaning(run),
+        limits=limits.limits(run),
+        replayed=limits.replayed(run),
         sections={name: [drawn[key] for key, under in SECTIONS.items() if under == name] for name in SECTIONS.values()},
         tables={name: [make(run) for make in makers] for name, makers in TABLES.items()},
         switches=tables.switches(run),
@@ -62,6 +66,12 @@ def render(run: NegotiationRun, found: list[Chart | LeftOut], stills: dict[str, 
         plotly_js=plotly_js(),
     )
     return page
+
+
+def lead(run: NegotiationRun) -> str:
+    """What was run, from what it was run with: a scenario's summary is not rewritten when its keys are overridden."""
+    said = agreement(run.scenario.negotiation)
+    return f"{said} Recorded actions of {run.summary.actions_file}." if run.replays else said
 
 
 def _drawn(chart: Chart, still: bytes) -> Drawn:
@@ -90,15 +100,18 @@ def cards(run: NegotiationRun) -> list[Card]:
     leaked = "others' rise over members' fall" if summary.leakage_rate is not None else "see below"
     return [
         Card(label=f"Warmer than 1900 in {last}", value=degrees(warm),
-             detail=_joined(f"{degrees(without)} if nobody is bound", _range(run, "temperature_c"))),
+             detail=_joined(f"{degrees(without)} if nobody is bound{_mean_change(run, 'temperature_change_c')}",
+                            _change_range(run, "temperature_change_c") or _range(run, "temperature_c"))),
         Card(label=f"Members in {last}", value=f"{count_of(summary.members_last)} of {summary.n_regions}",
              detail=_joined(f"protocol {protocol_name(summary.protocol)}", _range(run, "members_last"))),
         Card(label="Emissions", value=_change(emitted, summary.emissions_reference_gtco2),
              detail=f"{gigatonnes(emitted)} instead of {gigatonnes(summary.emissions_reference_gtco2)}"),
         Card(label="Consumption", value=_change(summary.consumption_tusd, summary.consumption_reference_tusd),
-             detail="summed over the run, against nobody bound"),
+             detail=_joined("summed over the run, against nobody bound",
+                            _change_range(run, "consumption_change_share"))),
         Card(label="Welfare", value=_change(summary.welfare, summary.welfare_reference),
-             detail="discounted utility, against nobody bound"),
+             detail=_joined(f"discounted utility, against nobody bound{_mean_change(run, 'welfare_change')}",
+                            _change_range(run, "welfare_change"))),
         Card(label="Leakage to non-members", value=percent(summary.leakage_rate),
              detail=_joined(leaked, _range(run, "leakage_rate"))),
     ]  # fmt: skip
@@ -117,6 +130,28 @@ def _range(run: NegotiationRun, key: str) -> str:
     if bounds is None or SHOW[key](bounds[0]) == SHOW[key](bounds[1]):
         return ""
     return f"nine of ten replicas {SHOW[key](bounds[0])} to {SHOW[key](bounds[1])}"
+
+
+def _mean_change(run: NegotiationRun, key: str) -> str:
+    """The mean change against the reference, where the summary has it."""
+    change = getattr(run.summary, key)
+    return "" if change is None else f": {SHOW_CHANGE[key](change)}"
+
+
+def _change_range(run: NegotiationRun, key: str) -> str:
+    """Nine of ten replicas' change against the reference."""
+    bounds = run.summary.interval(key)
+    if bounds is None:
+        return ""
+    low, high = (SHOW_CHANGE[key](bound) for bound in bounds)
+    return f"change in nine of ten replicas {low} to {high}"
+
+
+SHOW_CHANGE: Mapping[str, Callable[[float], str]] = {
+    "temperature_change_c": lambda change: degrees(change, signed=True),
+    "consumption_change_share": lambda change: percent(change, signed=True),
+    "welfare_change": lambda change: f"{number(change, 2, signed=True)} units",
+}
 
 
 def _joined(*parts: str) -> str:

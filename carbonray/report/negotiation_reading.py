@@ -1,7 +1,10 @@
 """A negotiation in plain words: every number comes from the run, and what cannot be said is not said."""
 
+from collections.abc import Callable
+
 from carbonray.report.negotiation_data import SMALLEST
-from carbonray.report.negotiation_run import NegotiationRun
+from carbonray.report.negotiation_run import SAME_DEGREES, SAME_SHARE, NegotiationRun
+from carbonray.report.negotiation_summary import SwitchEffect
 from carbonray.report.negotiation_words import (
     count_of,
     degrees,
@@ -12,20 +15,17 @@ from carbonray.report.negotiation_words import (
     switch_label,
 )
 from carbonray.report.reading import Passage
-from carbonray.report.wording import percent
-
-SAME_DEGREES = 0.005
+from carbonray.report.wording import number, percent
 
 
 def passages(run: NegotiationRun) -> list[Passage]:
-    """What happens, who takes part, at what cost, what leaks, how certainly, and what it does not mean."""
+    """What happens, who takes part, at what cost, what leaks, and how certainly."""
     found = (
         Passage("What happens", tuple(_what_happens(run))),
         Passage("Who is a member", tuple(_members(run))),
         Passage("What it costs", tuple(_costs(run))),
         Passage("Do emissions move to others", tuple(_leakage(run))),
         Passage("How certain this is", tuple(_certainty(run))),
-        Passage("What it does not mean", tuple(caveats(run)[:3])),
     )
     return [passage for passage in found if passage.sentences]
 
@@ -43,15 +43,18 @@ def _what_happens(run: NegotiationRun) -> list[str]:
         ]
     gap = warm - without
     if abs(gap) < SAME_DEGREES:
-        said = [f"In {last} it is {degrees(warm)} warmer than in 1900, with the agreement or without it."]
+        how = "in both runs" if run.replays else "with the agreement or without it"
+        said = [f"In {last} it is {degrees(warm)} warmer than in 1900, {how}."]
     else:
         said = [
             f"In {last} it is {degrees(warm)} warmer than in 1900 with the agreement, and {degrees(without)} if nobody "
             f"is bound: {degrees(abs(gap))} {'less' if gap < 0 else 'more'}."
         ]
+        if bounds := summary.interval("temperature_change_c"):
+            said.append(f"In nine of ten replicas the change is {_between(bounds, degrees)}.")
     emitted, before = summary.emissions_gtco2, summary.emissions_reference_gtco2
     share = emitted / before - 1 if before > SMALLEST else 0.0
-    if abs(share) < 5e-5:
+    if abs(share) < SAME_SHARE:
         return [*said, f"{first} {gigatonnes(emitted)} either way."]
     return [*said, f"{first} {gigatonnes(emitted)} instead of {gigatonnes(before)} ({percent(share, signed=True)})."]
 
@@ -85,7 +88,7 @@ def _costs(run: NegotiationRun) -> list[str]:
         "welfare": (summary.welfare, summary.welfare_reference),
     }
     changes = {name: here / there - 1 for name, (here, there) in pairs.items() if abs(there) > SMALLEST}
-    if not any(abs(change) >= 5e-5 for change in changes.values()):
+    if not any(abs(change) >= SAME_SHARE for change in changes.values()):
         return ["Output, consumption and welfare are those of the reference."]
     parts = [f"{name} {percent(change, signed=True)}" for name, change in changes.items()]
     said = [
@@ -93,12 +96,31 @@ def _costs(run: NegotiationRun) -> list[str]:
         "utility of what people consume, later years counting less; consumption counts the variety of goods, so lost "
         "imports weigh on it."
     ]
+    ranges = {
+        "consumption": (summary.interval("consumption_change_share"), percent),
+        "welfare": (summary.interval("welfare_change"), _utility),
+    }
+    told = {name: (bounds, show) for name, (bounds, show) in ranges.items() if bounds}
+    if told:
+        parts = [f"{name} {_between(bounds, show)}" for name, (bounds, show) in told.items()]
+        said.append(f"In nine of ten replicas: {', '.join(parts)}.")
+        unclear = [name for name, (bounds, _) in told.items() if bounds[0] < 0 < bounds[1]]
+        if unclear:
+            said.append(f"So whether {' and '.join(unclear)} rises or falls depends on the draw.")
     bought, before = summary.imports_tusd, summary.imports_reference_tusd
     if before > SMALLEST:
         said.append(f"Imports: {percent(bought / before - 1, signed=True)}.")
     if run.scenario.switches.tariff_revenue == "lost" and run.trade["tariff"].any():
         said.append("What tariffs take is lost in this run, as in the published model: nobody gets the revenue.")
     return said
+
+
+def _between(bounds: tuple[float, float], show: Callable[..., str]) -> str:
+    return f"{show(bounds[0], signed=True)} to {show(bounds[1], signed=True)}"
+
+
+def _utility(value: float, *, signed: bool = False) -> str:
+    return f"{number(value, 2, signed=signed)} units"
 
 
 def _leakage(run: NegotiationRun) -> list[str]:
@@ -118,7 +140,7 @@ def _leakage(run: NegotiationRun) -> list[str]:
     else:
         said.append(f"Others emit less too: the leakage rate is negative, {rate}.")
     if rise is not None and rise > 0:
-        said.append("Others emit more because a cooler world makes more, not because trade moves: see the limits.")
+        said.append("Others emit more because a cooler world makes more, not because trade moves: see below.")
     return said
 
 
@@ -145,16 +167,31 @@ def _certainty(run: NegotiationRun) -> list[str]:
             "Regions act at random, and this is one draw; run it with more replicas to see how much the draw matters."
         ]
     if summary.switches:
-        most = max(summary.switches, key=lambda row: abs(row.temperature_change_c))
-        if abs(most.temperature_change_c) >= SAME_DEGREES:
-            label = switch_label(most.switch, most.value)
-            said.append(
-                f"Of the model's oddities one moves the temperature most: {label[:1].lower()}{label[1:]}, "
-                f"{degrees(most.temperature_change_c, signed=True)}."
-            )
-        else:
-            said.append("None of the four switches of the model's oddities moves the temperature in this run.")
+        said += _oddities(run)
     return said
+
+
+def _oddities(run: NegotiationRun) -> list[str]:
+    """Which of the switches that were measured moves the temperature most, and which consumption."""
+    rows = run.summary.switches
+    warmth = max(rows, key=lambda row: abs(row.temperature_change_c))
+    if abs(warmth.temperature_change_c) >= SAME_DEGREES:
+        said = [
+            f"Of the model's oddities with a switch, this one moves the temperature most: {_lower(warmth)}, "
+            f"{degrees(warmth.temperature_change_c, signed=True)}."
+        ]
+    else:
+        said = ["None of the model's oddities that were switched moves the temperature in this run."]
+    eaten = max(rows, key=lambda row: abs(row.consumption_change_share or 0.0))
+    if abs(eaten.consumption_change_share or 0.0) >= SAME_SHARE:
+        change = percent(eaten.consumption_change_share, signed=True)
+        said.append(f"This one moves consumption most: {_lower(eaten)}, {change}.")
+    return said
+
+
+def _lower(row: SwitchEffect) -> str:
+    label = switch_label(row.switch, row.value)
+    return f"{label[:1].lower()}{label[1:]}"
 
 
 KINDS = {
@@ -168,27 +205,3 @@ def behaviour_of(run: NegotiationRun) -> str:
     """What regions do, in a few words."""
     replayed = run.summary.actions_file
     return f"the actions recorded in {replayed}" if replayed else KINDS[run.scenario.behaviour.kind]
-
-
-def caveats(run: NegotiationRun) -> list[str]:
-    """What the result is not."""
-    said = [
-        f"The {run.summary.n_regions} regions are fictional: their sizes and growth resemble the world's, but none is "
-        "a country.",
-        f"Nobody learns or bargains: behaviour is scripted ({behaviour_of(run)}), and who joins follows from it. The "
-        "run says what an agreement does, not whether it would come about.",
-        "Production does not move with trade in this model: it depends on capital, labour and productivity alone. So "
-        "tariffs cost consumption and hardly move emissions, and a leakage rate near zero is a property of the model.",
-        "The published model's oddities are kept unless a switch corrects them: tariff revenue is lost, interest on "
-        "balances falls due once in five years, a floor holds by the action mask alone, and no rate exceeds 0.9. Two "
-        "more have no switch: a debt of a tenth of the first capital stops all imports, so that trade and consumption "
-        "of single regions jump in late years; and temperature follows the carbon of the step before.",
-        "Both runs are simulations of one model; neither is a forecast.",
-    ]
-    stopped = "The run was interrupted: it covers whole steps only, fewer than planned."
-    same = (
-        "Both runs replay the same recorded actions. So an agreement shows only where its minimum rates hold in the "
-        "step itself or its tariffs apply; what was recorded under an agreement keeps it in the reference too."
-    )
-    told = [same] if run.summary.actions_file else []
-    return said + told + ([stopped] if run.summary.interrupted else [])

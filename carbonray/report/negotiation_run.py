@@ -25,6 +25,10 @@ from carbonray.report.run_directory import (
 )
 
 WORLD = "climate-negotiation"
+SAME_DEGREES = 0.005
+"""Degrees C under which two temperatures are the same to a reader."""
+SAME_SHARE = 5e-5
+"""Relative difference under which two figures are."""
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "years": (
         "run", "replica", "year", "temperature_c", "emissions_gtco2", "output_tusd", "consumption_tusd",
@@ -58,6 +62,24 @@ class NegotiationRun:
     def negotiates(self) -> bool:
         """Whether an agreement can bind anybody; otherwise the run is its own reference."""
         return self.scenario.negotiation.protocol != "none" and self.scenario.negotiation.binding
+
+    @property
+    def replays(self) -> bool:
+        """Whether recorded actions are replayed."""
+        return self.summary.actions_file is not None
+
+    @property
+    def same(self) -> bool:
+        """Whether the run and its reference differ in nothing that a reader sees."""
+        told = self.summary
+        pairs = (
+            (told.emissions_gtco2, told.emissions_reference_gtco2),
+            (told.consumption_tusd, told.consumption_reference_tusd),
+            (told.output_tusd, told.output_reference_tusd),
+        )
+        return abs(told.temperature_c - told.temperature_reference_c) < SAME_DEGREES and all(
+            abs(here - there) < SAME_SHARE * abs(there) for here, there in pairs
+        )
 
     @property
     def last(self) -> int:

@@ -55,6 +55,9 @@ class NegotiationSummary(Part):
     welfare: Number  # discounted utility, summed over regions and activity steps
     welfare_reference: Number
 
+    temperature_change_c: Number | None = None  # mean over the replicas of run less reference
+    welfare_change: Number | None = None
+
     members_last: Number  # number in the last year
     abatement_members_gtco2: Number | None = None
     rise_others_gtco2: Number | None = None

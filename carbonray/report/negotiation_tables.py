@@ -1,5 +1,6 @@
 """The tables of a negotiation's page, as text ready to print."""
 
+from collections.abc import Callable, Mapping
 from itertools import compress
 
 import pandas as pd
@@ -9,6 +10,7 @@ from carbonray.report import tables
 from carbonray.report.charts import Chart
 from carbonray.report.negotiation_interactive import grid
 from carbonray.report.negotiation_run import NegotiationRun
+from carbonray.report.negotiation_summary import NegotiationSummary
 from carbonray.report.negotiation_words import degrees, gigatonnes, rate, switch_label, trillions
 from carbonray.report.tables import Table
 from carbonray.report.wording import number, percent
@@ -35,14 +37,16 @@ def key_figures(run: NegotiationRun) -> Table:
             continue
         bounds = summary.interval(key)
         gap = share(here, there) if as_share else show(here - there, signed=True)
+        gap += _gap_range(summary, key)
         told = f"{show(bounds[0])} to {show(bounds[1])}" if bounds else "–"
         rows.append((label, show(here), show(there), gap, told))
     names = ("Figure", "This run", "Nobody bound", "Change", "Nine of ten replicas")
     shown = [True, True, run.negotiates, run.negotiates, bool(summary.intervals)]
+    between = any(summary.interval(change) for change, _ in CHANGES.values())
     note = (
         "Emissions are summed over the years. Output, consumption and imports are summed over the five-year steps of "
         "what flows in a year, as the competition counts them. Welfare is utility, discounted, summed over regions and "
-        "steps."
+        "steps." + " In brackets nine of ten replicas; that of welfare in units of utility." * between
     )
     return Table(
         caption="Key figures", columns=_kept(names, shown), rows=tuple(_kept(r, shown) for r in rows), note=note
@@ -53,8 +57,23 @@ def _kept(cells: tuple[str, ...], shown: list[bool]) -> tuple[str, ...]:
     return tuple(compress(cells, shown))
 
 
+def _gap_range(summary: NegotiationSummary, key: str) -> str:
+    """The range of a change over the replicas, where the run has one."""
+    change, show = CHANGES.get(key, ("", _plain))
+    bounds = summary.interval(change)
+    return f" ({show(bounds[0], signed=True)} to {show(bounds[1], signed=True)})" if bounds else ""
+
+
 def _plain(value: float, *, signed: bool = False) -> str:
     return number(value, 3, signed=signed)
+
+
+CHANGES: Mapping[str, tuple[str, Callable[..., str]]] = {
+    "temperature_c": ("temperature_change_c", degrees),
+    "consumption_tusd": ("consumption_change_share", percent),
+    "welfare": ("welfare_change", _plain),
+}
+"""Figures whose change has a range over the replicas: its key, and how it is told."""
 
 
 def share(here: float, there: float) -> str:
@@ -82,6 +101,11 @@ def switches(run: NegotiationRun) -> Table | None:
         "Change of this run when one switch alone is set the other way: an oddity of the published model corrected, or "
         "brought back where this run corrects it. Welfare in units of utility."
     )
+    if not any(row.switch == "rates" for row in rows):
+        note += (
+            " The switch rates is not among them: it is measured where levels are drawn at random only, for scripted "
+            "rates would merely move to other levels."
+        )
     return Table(caption="What the model's oddities do", columns=columns, rows=cells, note=note)
 
 
@@ -105,8 +129,8 @@ def by_region(run: NegotiationRun) -> Table:
                 _member(float(in_replicas)),
                 number(output[0], 2),
                 share(*output),
-                share(*_both(consumed, name)),
                 share(*_both(all_consumed, name)),
+                share(*_both(consumed, name)),
                 rate(_both(cut, name)[0]),
                 number(run.years_a_step * emissions[0], 1),
                 share(*emissions),
@@ -115,11 +139,14 @@ def by_region(run: NegotiationRun) -> Table:
         )
     last = run.last
     names = (
-        "Region", "Member", f"Output {last}, tn USD", "Change", f"Consumption {last}, change", "Over the run",
+        "Region", "Member", f"Output {last}, tn USD", "Change", "Consumption, change", f"Only {last}",
         f"Mitigation {last}", "Emissions, sum, Gt", "Change", f"Tariff it charges, {last}",
     )  # fmt: skip
     shown = [run.negotiates or at not in AGAINST for at in range(len(names))]
-    note = "Changes are against the run in which nobody is bound. " * run.negotiates
+    note = (
+        "Changes are against the run in which nobody is bound; those of consumption are of its sum over the run, and "
+        f"of {last} alone, where debts make it jump. "
+    ) * run.negotiates
     note += "A tariff is the mean over the other regions."
     if run.membership.between(0, 1, inclusive="neither").any():
         note += " Per cent of a member: of the replicas."

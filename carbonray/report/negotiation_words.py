@@ -1,8 +1,11 @@
 """Figures, regions, protocols and switches of a negotiation as a reader meets them."""
 
+import inspect
 from collections.abc import Mapping, Sequence
 
+from carbonray.config_climate import Negotiation
 from carbonray.report.wording import listed, number, percent
+from carbonray.worlds.climate_negotiation import protocols
 
 PROTOCOLS: Mapping[str, str] = {
     "none": "Nothing is negotiated.",
@@ -75,6 +78,38 @@ def protocol_name(protocol: str) -> str:
 def protocol_sentence(protocol: str) -> str:
     """What a protocol binds its members to."""
     return PROTOCOLS.get(protocol, "The rules are the user's own function.")
+
+
+def agreement(negotiation: Negotiation) -> str:
+    """What is negotiated in one sentence, from the protocol and the options that the run had."""
+    name = negotiation.protocol
+    if name == "none":
+        return "No negotiation: every region for itself."
+    floor = f"A club with a mitigation floor of {_option(negotiation, 'floor')}"
+    said = {
+        "bilateral": "Regions bind each other pair by pair to a mitigation rate",
+        "club": f"{floor} and a tariff of {_option(negotiation, 'tariff')} on everybody outside",
+        "border-club": f"{floor} and a carbon charge at its border",
+    }.get(name) or _own(negotiation)
+    return f"{said}." if negotiation.binding else f"{said}; here it binds nobody."
+
+
+def _option(negotiation: Negotiation, option: str) -> str:
+    """A rate that a built-in protocol was given, or its default."""
+    defaults = inspect.signature(protocols.PROTOCOLS.get(negotiation.protocol, protocols.club)).parameters
+    default = defaults[option].default if option in defaults else ""
+    value = negotiation.options.get(option, default)
+    if not isinstance(value, int | float):
+        return str(value)
+    return f"{number(100 * value, 0 if abs(100 * value - round(100 * value)) < 1e-9 else 1)}\u00a0%"
+
+
+def _own(negotiation: Negotiation) -> str:
+    given = ", ".join(
+        f"{option}: {', '.join(map(str, value)) if isinstance(value, tuple) else value}"
+        for option, value in negotiation.options.items()
+    )
+    return f"A protocol of the user's own, {protocol_name(negotiation.protocol)}" + f" ({given})" * bool(given)
 
 
 def switch_label(switch: str, value: str) -> str:

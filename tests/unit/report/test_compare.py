@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import plotly.graph_objects
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -19,7 +20,7 @@ from carbonray.report.compare_figures import changes, plane, temperature
 from carbonray.report.compare_page import Comparison, compare
 from carbonray.report.compare_plane import plane_spec, staircase, views
 from carbonray.report.compare_runs import read_runs, table_of
-from carbonray.report.compare_words import dominated, headline
+from carbonray.report.compare_words import decimals, dominated, headline, places
 from carbonray.report.run_directory import ReportError
 from carbonray.runtime.outputs import OutputError
 
@@ -182,6 +183,56 @@ def test_twins_are_even_and_neither_is_dominated(write_run: WriteRun) -> None:
     assert "c and d share both indices; consumption tells them apart." in apart
 
 
+def test_runs_on_one_point_are_one_point_of_the_front(three: list[Path], write_run: WriteRun, tmp_path: Path) -> None:
+    found = compare([*three, write_run("twin", welfare=110.004)], tmp_path / "out")
+    text = read(found.report)
+    assert "3 of 3 points club-1 and twin on one point; border-club-1; none-1" in text
+    assert "On the Pareto front: club-1 and twin on one point; border-club-1; none-1. The hypervolume" in text
+    assert places(found.table) == [["club-1", "twin"], ["border-club-1"], ["none-1"]]
+    assert "yes 0.0000 twin" in text
+    assert "110.004" in text  # a third decimal tells the twins' welfare apart
+
+
+@pytest.mark.parametrize(
+    ("values", "digits"), [([66.43, 66.45], 2), ([66.4312, 66.4341], 3), ([1.0, 1.0], 2), ([1.0, 1.000011], 4)]
+)
+def test_decimals_are_as_many_as_tell_runs_apart(values: list[float], digits: int) -> None:
+    assert decimals(pd.DataFrame({"welfare": values}), "welfare", 2, 4) == digits
+
+
+@pytest.mark.usefixtures("unpictured")
+def test_runs_that_differ_in_more_than_the_protocol_are_told_so_first(write_run: WriteRun, tmp_path: Path) -> None:
+    one: dict[str, Any] = {"negotiation": {"protocol": "club"}, "behaviour": {"kind": "constant", "imports": 0.1}}
+    other = {"negotiation": {"protocol": "none"}, "behaviour": {"kind": "constant", "imports": 0.0}}
+    folders = [write_run("a", scenario=one), write_run("b", scenario=other, seed=1), write_run("c")]
+    said = "These runs differ in behaviour too: behaviour.imports (0.1, 0) and seed (0, 1)."
+    found = compare(folders, tmp_path / "out")
+    header, _, _ = read(found.report).partition("Hypervolume of the set")
+    assert said in header
+    assert any(said in line for line in found.lines())
+    same = compare(
+        [folders[0], write_run("d", scenario=one | {"negotiation": {"protocol": "none"}})], tmp_path / "same"
+    )
+    assert "differ in behaviour" not in read(same.report)
+
+
+@pytest.mark.usefixtures("unpictured")
+def test_units_of_the_table(write_run: WriteRun, tmp_path: Path) -> None:
+    found = compare([write_run()], tmp_path / "out")
+    schema = pq.read_schema(found.out / "comparison.parquet")
+    units = {field.name: (field.metadata or {}).get(b"unit", b"").decode() for field in schema}
+    assert units["emissions_gtco2"] == "Gt CO2, sum of the years"
+    assert units["output_tusd"] == "trillion USD, summed over the activity steps"
+
+
+@pytest.mark.usefixtures("unpictured")
+def test_a_bare_path_is_one_run_and_a_comparison_says_itself_in_a_line(write_run: WriteRun, tmp_path: Path) -> None:
+    folder = write_run()
+    found = compare(str(folder), str(tmp_path / "out"))
+    assert repr(found) == "<Comparison of club-1: hypervolume 0.300; see .table and .report>"
+    assert len(compare(folder, tmp_path / "other").runs) == 1
+
+
 def test_one_run_is_enough(write_run: WriteRun, tmp_path: Path) -> None:
     found = compare([write_run()], tmp_path / "out")
     assert found.hypervolume == pytest.approx(0.3)
@@ -198,7 +249,7 @@ def test_lines_are_an_aligned_table_the_findings_and_the_place_of_the_page(three
     assert head.split()[:3] == ["run", "protocol", "behaviour"]
     assert len({len(row) for row in (head, *rows)}) == 1
     assert rows[0].split() == [
-        "club-1", "club", "constant", "4.00", "3.15", "5,000", "5,000", "3,960", "110.0", "20", "5.0%", "0.600",
+        "club-1", "club", "constant", "4.00", "3.15", "5,000", "5,000", "3,960", "110.00", "20", "5.0%", "0.600",
         "0.500", "yes", "0.0300",
     ]  # fmt: skip
     assert rows[2].split()[10] == "-"

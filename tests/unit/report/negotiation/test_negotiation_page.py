@@ -13,8 +13,10 @@ import pytest
 from carbonray.data.scenarios import load, names
 from carbonray.report import negotiation_page
 from carbonray.report.charts import Chart, LeftOut
+from carbonray.report.negotiation_data import ALL_SHARES
 from carbonray.report.negotiation_gallery import figures
 from carbonray.report.negotiation_interactive import spec
+from carbonray.report.negotiation_limits import VARIETY
 from carbonray.report.negotiation_page import write_negotiation_report
 from carbonray.report.negotiation_run import read_negotiation_run
 from carbonray.report.negotiation_stills import png
@@ -54,7 +56,9 @@ def test_says_the_headline_in_plain_words(write_run: Any, seen: Any) -> None:
     assert "So 50.0 % of the members' cut reappears elsewhere" in text
     assert "rates are ninths up to 1 instead of tenths up to 0.9, −0.25 °C" in text
     assert "What tariffs take is lost" in text
-    assert "Production does not move with trade" in text
+    assert "Purchases do not react to tariffs" in text
+    assert "without trade it is a quarter of what is consumed at home" in text
+    assert "if nobody is bound, emissions go from 27 Gt CO2 a year in 2020 to 27 Gt CO2 in 2115" in text
     assert "27 regions are fictional" in text
     assert "Zhang et al. 2022" in text
     assert "no basis for actual policy" in text
@@ -77,12 +81,13 @@ def test_titles_state_what_the_data_show(write_run: Any) -> None:
     assert found["emissions"] == "Members emit 40.0 % less, others 5.0 % more over the years"
     assert found["membership"] == "3 of 27 regions are members in 2115, with 11.1 % of output and 11.1 % of emissions"
     assert (
-        found["economy"] == "In 2115 output is 7.8 % above the reference and consumption is 1.1 % below the reference"
+        found["economy"]
+        == "Over the run output is 7.8 % above the reference and consumption is 1.0 % below the reference"
     )
-    assert found["imports"] == "In 2115 regions import 5.10 tn USD, 5.6 % less than in the reference"
+    assert found["imports"] == "Over the run regions import 5.6 % less than in the reference"
     assert found["tariffs"] == "In 2115 members charge others 20.0 % on average, others them 0 %"
     assert found["mitigation"] == "In 2115 members cut 40.0 % of their emissions on average, others 0 %"
-    assert found["consumption"] == "In 2115 consumption falls most in R30, −10.0 %"
+    assert found["consumption"] == "Over the run consumption falls most in R30, −10.0 %"
     assert found["index"] == (
         "Climate index 0.30 and economic index 0.55 if nobody is bound; with the agreement 0.60 and 0.50"
     )
@@ -158,6 +163,10 @@ def test_everybody_a_member_leaves_nobody_to_leak_to(write_run: Any, made: Simpl
     assert f"No leakage rate: {reason}." in text
     assert "In 2115, 27 of 27 regions are members." in text
     assert titles(folder)["emissions"] == "The world emits 40.0 % less over the years"
+    assert titles(folder)["membership"] == "All 27 regions are members in every step"
+    drawn = {item.key: item for item in figures(read_negotiation_run(folder)) if isinstance(item, Chart)}
+    assert drawn["membership"].series == [ALL_SHARES]
+    assert not any("●" in label for label in drawn["mitigation"].labels)
 
 
 @pytest.mark.usefixtures("unpictured")
@@ -269,7 +278,93 @@ def test_recorded_actions_and_a_protocol_of_ones_own_are_named_without_their_fol
     text = seen(write_negotiation_report(folder)).text
     assert "The protocol is rules.py:mine. The rules are the user's own function." in text
     assert "the actions recorded in played.npz" in text
+    assert "A protocol of the user's own, rules.py:mine. Recorded actions of played.npz." in text
+    assert "Both runs replay the same recorded actions" in text
+    assert "it does not say that the agreement changes nothing" not in text
     assert "carbonray simulate my-scenario.yaml --actions played.npz" in text
+
+
+@pytest.mark.usefixtures("unpictured")
+def test_recorded_actions_that_change_nothing_are_explained_beside_the_headline(
+    write_run: Any, made: SimpleNamespace, seen: Any
+) -> None:
+    folder = write_run(members=(), summary_changes=made.same | {"actions_file": "played.npz"})
+    text = seen(write_negotiation_report(folder)).text
+    headline, _, rest = text.partition("In plain words")
+    assert "it does not say that the agreement changes nothing" in headline
+    assert "with the agreement or without" not in rest
+
+
+@pytest.mark.parametrize(
+    ("negotiation", "said"),
+    [
+        ({"protocol": "none"}, "No negotiation: every region for itself."),
+        ({"protocol": "bilateral"}, "Regions bind each other pair by pair to a mitigation rate."),
+        ({"protocol": "club"}, "A club with a mitigation floor of 40 % and a tariff of 20 % on everybody outside."),
+        (
+            {"protocol": "club", "options": {"floor": 0.25, "tariff": 0.125}},
+            "A club with a mitigation floor of 25 % and a tariff of 12.5 % on everybody outside.",
+        ),
+        (
+            {"protocol": "border-club", "options": {"floor": 0.6}, "binding": False},
+            "A club with a mitigation floor of 60 % and a carbon charge at its border; here it binds nobody.",
+        ),
+        (
+            {"protocol": "/home/me/rules.py:mine", "options": {"cap": 3, "who": ["R2", "R3"]}},
+            "A protocol of the user's own, rules.py:mine (cap: 3, who: R2, R3).",
+        ),
+    ],
+)
+def test_the_subtitle_is_what_was_run_and_not_what_the_scenario_says_of_itself(
+    write_run: Any, negotiation: dict[str, Any], said: str
+) -> None:
+    run = read_negotiation_run(write_run(scenario_changes={"summary": "Stale.", "negotiation": negotiation}))
+    assert negotiation_page.lead(run).replace("\u00a0", " ") == said
+
+
+@pytest.mark.usefixtures("unpictured")
+def test_changes_are_told_with_their_range_over_the_replicas(write_run: Any, seen: Any) -> None:
+    intervals = {
+        "temperature_c": [3.7, 4.0], "temperature_change_c": [-1.1, -0.9], "welfare_change": [-2.0, 0.5],
+        "consumption_change_share": [-0.02, -0.001],
+    }  # fmt: skip
+    folder = write_run(replicas=2, summary_changes={"intervals": intervals, "temperature_change_c": -1.0})
+    text = seen(write_negotiation_report(folder)).text
+    assert "4.85 °C if nobody is bound: −1.00 °C; change in nine of ten replicas −1.10 °C to −0.90 °C" in text
+    assert "In nine of ten replicas the change is −1.10 °C to −0.90 °C." in text
+    assert "In nine of ten replicas: consumption −2.0 % to −0.1 %, welfare −2.00 units to +0.50 units." in text
+    assert "So whether welfare rises or falls depends on the draw." in text
+    rows = {row[0]: row[3].replace("\u00a0", " ") for row in key_figures(read_negotiation_run(folder)).rows}
+    assert rows["Temperature in 2115"] == "−1.00 °C (−1.10 °C to −0.90 °C)"
+    assert rows["Emissions, sum"] == "−10.0 %"
+
+
+def test_a_jump_in_the_last_year_is_no_title(write_run: Any, made: SimpleNamespace) -> None:
+    table = made.regions()
+    policy = (table["run"] == "policy") & (table["year"] == 2115)
+    table.loc[policy & (table["region"] == "R4"), ["consumption_tusd", "imports_tusd"]] *= 3.0
+    found = titles(write_run(regions=table, years=made.years(table)))
+    assert found["economy"].endswith("consumption is 1.0 % below the reference")
+    assert "R4, +10.0 %" in found["consumption"]  # twice a twentieth more over the run, and not +200 %
+
+
+@pytest.mark.usefixtures("unpictured")
+def test_switches_without_rates_say_why(write_run: Any, made: SimpleNamespace, seen: Any) -> None:
+    rows = [row for row in made.summary()["switches"] if row["switch"] != "rates"]
+    text = seen(write_negotiation_report(write_run(summary_changes={"switches": rows}))).text
+    assert "None of the model's oddities that were switched moves the temperature" in text
+    assert "This one moves consumption most: tariff revenue reaches consumers instead of being lost, +2.0 %." in text
+    assert "The switch rates is not among them" in text
+
+
+def test_what_is_said_of_variety_holds_for_the_built_in_scenario() -> None:
+    told = {}
+    for imports in ("0.1", "0"):
+        scenario = load("climate-negotiation/none", [f"behaviour.imports={imports}"])
+        told[imports] = simulate_negotiation(scenario, robust=False).summary
+    for key, show in (("consumption_tusd", "{:,.0f}"), ("welfare", "{:.1f}")):
+        alone, trading = (show.format(told[imports][key]) for imports in ("0", "0.1"))
+        assert f"{alone} instead of {trading}" in VARIETY
 
 
 @pytest.mark.parametrize("replicas", [1, 2])
