@@ -83,8 +83,15 @@ def _negotiation(regions: Regions, commons: Commons) -> Iterator[Part]:
 
 
 def values(seen: Sequence[Part], *, normalised: bool) -> Tensor:
-    """[B, n, features] of some parts."""
-    return torch.cat([part / scale if normalised and scale != 1.0 else part for _, scale, part in seen], 2)
+    """[B, n, features] of some parts, each written once: most of them are the same for all regions."""
+    first = seen[0][2]
+    whole = first.new_empty(*first.shape[:2], sum(part.shape[-1] for _, _, part in seen))
+    start = 0
+    for _, scale, part in seen:
+        place = whole[..., start : start + part.shape[-1]]
+        torch.div(part, scale if normalised else 1.0, out=place)
+        start += part.shape[-1]
+    return whole
 
 
 def columns(seen: Sequence[Part], names: Sequence[str]) -> tuple[str, ...]:
