@@ -25,6 +25,8 @@ from carbonray.report.pages import write_report
 from carbonray.report.run_directory import ReportError
 from carbonray.runtime.simulate_negotiation import simulate_negotiation
 
+pytestmark = pytest.mark.slow  # a page each: eleven seconds together
+
 HOSTILE = """<script>alert("1")</script> & 'é' {{ 7 * 7 }}"""
 KEYS = ["temperature", "emissions", "membership", "economy", "imports", "tariffs", "mitigation", "consumption", "index"]
 
