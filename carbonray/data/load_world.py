@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from carbonray.config_worlds import AnyScenario
@@ -15,7 +16,7 @@ BUILDERS: Mapping[str, tuple[str, str]] = {
 """World -> module and function that builds it from its scenario."""
 
 
-def load_world(target: str | AnyScenario, settings: Sequence[str] = ()) -> World[Any, Any, Any]:
+def load_world(target: str | Path | AnyScenario, settings: Sequence[str] = ()) -> World[Any, Any, Any]:
     """The world that a scenario describes, ready to be stepped.
 
     Args:
@@ -26,7 +27,7 @@ def load_world(target: str | AnyScenario, settings: Sequence[str] = ()) -> World
         ScenarioError: if it cannot be built.
         DataError: if its data are not in order.
     """
-    scenario = load(target, settings) if isinstance(target, str) else target
+    scenario = load(str(target), settings) if isinstance(target, str | Path) else target
     module, function = BUILDERS[scenario.world]
     world: World[Any, Any, Any] = getattr(import_module(module), function)(scenario)
     return world

@@ -15,13 +15,18 @@ from typing import Any, TypeVar
 import torch
 
 from carbonray.config import ScenarioError
-from carbonray.config_climate import REGIONS, NegotiationScenario
+from carbonray.config_climate import NegotiationScenario
 from carbonray.data.rice import load_parameters
 from carbonray.worlds.climate_negotiation.activity import Rules
-from carbonray.worlds.climate_negotiation.behaviour import Behaviour
-from carbonray.worlds.climate_negotiation.heads import Heads
-from carbonray.worlds.climate_negotiation.protocols import PROTOCOLS, Commitments, Offers, Protocol, Situation
-from carbonray.worlds.climate_negotiation.protocols import ProtocolError as ProtocolError
+from carbonray.worlds.climate_negotiation.behaviour import Behaviour, levels_of
+from carbonray.worlds.climate_negotiation.protocols import (
+    PROTOCOLS,
+    Commitments,
+    Offers,
+    Protocol,
+    ProtocolError,
+    Situation,
+)
 from carbonray.worlds.climate_negotiation.world import NegotiationWorld
 
 
@@ -55,24 +60,19 @@ def negotiation_world(
     )
 
 
-RATES = ("savings", "mitigation", "export_limit", "tariff", "imports", "proposal")
-
-
-def moved_rates(scenario: NegotiationScenario) -> list[str]:
+def moved_rates(scenario: NegotiationScenario, world: NegotiationWorld) -> list[str]:
     """What a user should know of scripted behaviour: rates that are no level, and keys that are not read."""
-    wanted, told = scenario.behaviour, []
+    wanted, heads = scenario.behaviour, world.heads
     if wanted.kind != "constant":
-        if wanted.cooperators != "all" and scenario.negotiation.protocol != "none":
-            told.append(f"behaviour.cooperators: read where behaviour is constant; {wanted.kind} regions are all alike")
-        return told
-    heads = Heads(regions=len(REGIONS), negotiates=True, full_rates=scenario.switches.rates == "full")
-    for name in RATES:
-        rate = getattr(wanted, name)
-        level = heads.level_at_least(rate) if name == "proposal" else heads.level(rate)
-        taken = level / heads.steps_per_rate
-        if abs(taken - rate) > 1e-9:
-            told.append(f"behaviour.{name}: {rate:g} is no level; taken as {taken:.3g}")
-    return told
+        unread = wanted.cooperators != "all" and world.negotiates
+        told = f"behaviour.cooperators: read where behaviour is constant; {wanted.kind} regions are all alike"
+        return [told] if unread else []
+    taken = {name: level / heads.steps_per_rate for name, level in levels_of(world.behaviour, heads).items()}
+    return [
+        f"behaviour.{name}: {getattr(wanted, name):g} is no level; taken as {rate:.3g}"
+        for name, rate in taken.items()
+        if abs(rate - getattr(wanted, name)) > 1e-9
+    ]
 
 
 def protocol_of(scenario: NegotiationScenario) -> Protocol | None:

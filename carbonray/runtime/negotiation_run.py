@@ -110,13 +110,11 @@ def run(
     replicas: int = 1,
     actions: NDArray[np.int64] | None = None,
 ) -> Century:
-    """Step one world to its end, or nothing: unlike `together` it lets Ctrl-C through."""
-    kept = _Kept()
-    with threads(1):
-        for done, (moment,) in enumerate(moments([world], seed=seed, replicas=replicas, actions=actions)):
-            if moment.activity or done == 0:
-                _keep(kept, moment)
-    return _century(world, kept, len(kept.commons), interrupted=False)
+    """Step one world to its end, or nothing: Ctrl-C is let through."""
+    (century,) = together([world], seed=seed, replicas=replicas, actions=actions)
+    if century.interrupted:
+        raise KeyboardInterrupt
+    return century
 
 
 def together(

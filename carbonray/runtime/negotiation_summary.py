@@ -74,7 +74,7 @@ ALONE = ("members_last", "temperature_rise_c")
 def headline(
     scenario: NegotiationScenario, policy: Century, reference: Century, bounds: IndexBounds | None
 ) -> dict[str, Any]:
-    """The summary but for speed and switches."""
+    """The summary but for speed, switches and whether it was interrupted."""
     found, without = figures(policy, bounds), figures(reference, bounds)
     emitted, without_it = (np.moveaxis(run.regions["emissions"][1:], 0, 1) for run in (policy, reference))
     leaked = kpi.leakage(emitted, without_it, np.moveaxis(policy.member[1:], 0, 1), years_a_step=YEARS_A_STEP)
@@ -98,7 +98,6 @@ def headline(
         "n_regions": len(policy.names),
         "replicas": scenario.replicas,
         "seed": scenario.seed,
-        "interrupted": policy.interrupted or reference.interrupted,
     }
     for name, values in found.items():
         summary[name] = float(values.mean())

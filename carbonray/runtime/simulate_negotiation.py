@@ -120,11 +120,12 @@ def simulate_negotiation(
     file = None if actions is None else Path(actions)
     recorded = None if file is None else read_actions(file)
     _check_memory(scenario)
-    if recorded is None or file is None:
-        notices = moved_rates(scenario)
-    else:
+    notices: list[str] = []
+    if recorded is not None and file is not None:
         scenario, notices = _as_recorded(scenario, recorded, file)
     world = negotiation_world(scenario, device=device)
+    if recorded is None:
+        notices = moved_rates(scenario, world)
     started = time.perf_counter()
     policy, reference = together(
         [world, negotiation_world(scenario.reference(), device=device)],
@@ -134,22 +135,7 @@ def simulate_negotiation(
         progress=lambda done, of: progress("simulating", done, of),
     )
     wall = time.perf_counter() - started
-    interrupted, effects = policy.interrupted, []
-    bounds = None
-    try:
-        bounds = index_bounds(world, len(policy.years) - 1)
-        if robust and not interrupted:
-            effects = switch_effects(
-                scenario,
-                policy,
-                lambda changed: _run(changed, recorded, device),
-                lambda done, of: progress("correcting oddities", done, of),
-                drawn=recorded is None and scenario.behaviour.kind == "random",
-            )
-    except KeyboardInterrupt:
-        interrupted = True
-    found = headline(scenario, policy, reference, bounds)
-    found |= {"interrupted": interrupted, "switches": effects}
+    found = _beside(scenario, world, policy, reference, recorded, robust=robust, device=device, progress=progress)
     if recorded is not None:
         found["behaviour"] = "recorded"
     found["actions_file"] = None if file is None else file.name
@@ -163,6 +149,34 @@ def simulate_negotiation(
         actions_file=file,
         notices=notices + _unbound(scenario, world, policy),
     )
+
+
+def _beside(
+    scenario: NegotiationScenario,
+    world: NegotiationWorld,
+    policy: Century,
+    reference: Century,
+    recorded: Actions,
+    *,
+    robust: bool,
+    device: str,
+    progress: Progress,
+) -> dict[str, Any]:
+    """The summary with what is measured beside the run; Ctrl-C leaves the rest of it out."""
+    interrupted, bounds, effects = policy.interrupted, None, []
+    try:
+        bounds = index_bounds(world, len(policy.years) - 1)
+        if robust and not interrupted:
+            effects = switch_effects(
+                scenario,
+                policy,
+                lambda changed: _run(changed, recorded, device),
+                lambda done, of: progress("correcting oddities", done, of),
+                drawn=recorded is None and scenario.behaviour.kind == "random",
+            )
+    except KeyboardInterrupt:
+        interrupted = True
+    return headline(scenario, policy, reference, bounds) | {"interrupted": interrupted, "switches": effects}
 
 
 def _run(scenario: NegotiationScenario, actions: Actions, device: str) -> Century:

@@ -32,21 +32,29 @@ class Behaviour:
     cooperators: frozenset[int] | None = None  # who proposes and accepts; everybody where left out
 
 
+def levels_of(behaviour: Behaviour, heads: Heads) -> dict[str, int]:
+    """The level that each rate is taken at."""
+    names = ("savings", "mitigation", "export_limit", "tariff", "imports")
+    nearest = {name: heads.level(getattr(behaviour, name)) for name in names}
+    return nearest | {"proposal": heads.level_at_least(behaviour.proposal)}
+
+
 def constant(behaviour: Behaviour, heads: Heads, ids: Tensor) -> Tensor:
     """[n, heads] int8 levels that never change, before they are held to what is legal."""
     levels = torch.zeros(len(ids), len(heads.sizes), dtype=torch.int8)
     if behaviour.kind == "business-as-usual":
         levels[:, SAVINGS] = heads.level(USUAL_SAVINGS)
         return levels.to(ids.device)
-    levels[:, SAVINGS] = heads.level(behaviour.savings)
-    levels[:, MITIGATION] = heads.level(behaviour.mitigation)
-    levels[:, EXPORT_LIMIT] = heads.level(behaviour.export_limit)
-    levels[:, heads.tariffs] = heads.level(behaviour.tariff)
-    levels[:, heads.bids] = heads.level(behaviour.imports)
+    taken = levels_of(behaviour, heads)
+    levels[:, SAVINGS] = taken["savings"]
+    levels[:, MITIGATION] = taken["mitigation"]
+    levels[:, EXPORT_LIMIT] = taken["export_limit"]
+    levels[:, heads.tariffs] = taken["tariff"]
+    levels[:, heads.bids] = taken["imports"]
     if heads.negotiates:
         everyone = range(heads.regions) if behaviour.cooperators is None else behaviour.cooperators
         willing = torch.tensor([int(region) in everyone for region in ids.tolist()], dtype=torch.int8)[:, None]
-        levels[:, heads.promised] = levels[:, heads.requested] = willing * heads.level_at_least(behaviour.proposal)
+        levels[:, heads.promised] = levels[:, heads.requested] = willing * taken["proposal"]
         levels[:, heads.accepted] = willing
     return levels.to(ids.device)
 

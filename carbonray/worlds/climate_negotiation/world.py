@@ -29,7 +29,6 @@ from carbonray.worlds.world import Bid, Ids, Mail, Observation, Outcome, Pool, R
 
 MATCHING, WARMING = 0, 1  # rounds of an activity step
 
-
 REFERENCE = Rules()
 BUSINESS_AS_USUAL = Behaviour()
 

@@ -4,7 +4,6 @@ import json
 import re
 import shlex
 import shutil
-from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,35 +26,9 @@ def unpictured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page, "png", lambda chart: chart.key.encode())
 
 
-class Page(HTMLParser):
-    """Text outside scripts, and the attributes of every tag."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.html = path.read_text(encoding="utf-8")
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self._quiet = False
-        self.feed(self.html)
-        self.text = re.sub(r"\s+", " ", self.text.replace("\u00a0", " "))
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        self._quiet = tag in ("script", "style")
-
-    def handle_endtag(self, tag: str) -> None:
-        self._quiet = self._quiet and tag not in ("script", "style")
-
-    def handle_data(self, data: str) -> None:
-        self.text += "" if self._quiet else data
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.tags if name == tag]
-
-
 @pytest.mark.usefixtures("unpictured")
-def test_says_the_headline_in_plain_words(run_dir: Path) -> None:
-    text = Page(write_report(run_dir)).text
+def test_says_the_headline_in_plain_words(run_dir: Path, page_of: Any) -> None:
+    text = page_of(write_report(run_dir)).text
     assert "From 2030 to 2030 HOM emits 40.0 Mt CO2 less" in text
     assert "So 10.0 % of the fall at home reappears abroad" in text
     assert "For the CBAM goods alone the rate is 25.0 %" in text
@@ -67,8 +40,8 @@ def test_says_the_headline_in_plain_words(run_dir: Path) -> None:
     assert "no basis for actual policy" in text
 
 
-def test_every_figure_has_a_picture_a_text_and_a_file(run_dir: Path) -> None:
-    seen = Page(write_report(run_dir))
+def test_every_figure_has_a_picture_a_text_and_a_file(run_dir: Path, page_of: Any) -> None:
+    seen = page_of(write_report(run_dir))
     keys = [chart.key for chart in figures(read_run(run_dir)) if isinstance(chart, Chart)]
     assert keys == [
         "leakage", "emissions", "partners", "sectors", "trade", "border", "output", "costs", "hotspots",
@@ -108,34 +81,34 @@ def test_the_border_charge_stands_per_tonne_and_per_euro(
 
 
 @pytest.mark.usefixtures("unpictured")
-def test_the_most_exposed_plants_and_companies_are_named(write_run: Any, made: SimpleNamespace) -> None:
+def test_the_most_exposed_plants_and_companies_are_named(write_run: Any, made: SimpleNamespace, page_of: Any) -> None:
     plants = made.plants()
     companies = plants.iloc[:1].assign(plants=2, net_carbon_cost_musd=80.0)
     folder = write_run(plants=plants, companies=companies)
     charts = {chart.key: chart for chart in figures(read_run(folder))}
     assert charts["exposed"].title == "In 2030 Works One (Metal plc) pays most for its carbon: 75 million USD net"
-    text = Page(write_report(folder)).text
+    text = page_of(write_report(folder)).text
     assert "Most exposed companies" in text
     assert "most exposed of 2 plants" in text
     assert "It is no forecast for a plant" in text
 
 
 @pytest.mark.usefixtures("unpictured")
-def test_a_run_without_charges_says_so(write_run: Any, made: SimpleNamespace) -> None:
+def test_a_run_without_charges_says_so(write_run: Any, made: SimpleNamespace, page_of: Any) -> None:
     nothing = made.charges().iloc[:1].assign(charge_musd=0.0, charge_eur_per_eur=0.0, charge_eur_per_t=0.0)
-    seen = Page(write_report(write_run(charges=nothing)))
+    seen = page_of(write_report(write_run(charges=nothing)))
     assert "What a tonne pays at the border is left out" in seen.text
     folder = write_run("older")
     (folder / "charges.parquet").unlink()
-    assert "What a tonne pays at the border is left out" in Page(write_report(folder)).text
+    assert "What a tonne pays at the border is left out" in page_of(write_report(folder)).text
 
 
 @pytest.mark.usefixtures("unpictured")
-def test_null_leakage_is_undefined_with_its_reason(write_run: Any, made: SimpleNamespace) -> None:
+def test_null_leakage_is_undefined_with_its_reason(write_run: Any, made: SimpleNamespace, page_of: Any) -> None:
     undefined = dict.fromkeys(("leakage_rate", "leakage_rate_cbam_goods", "leaked_mt", "leaked_mt_cbam_goods"))
     changes = undefined | {"undefined_reason": "emissions at home <rise>", "home_reduction_mt": -1.0}
     folder = write_run(summary_changes=changes, steps=made.steps(falls=False))
-    seen = Page(write_report(folder))
+    seen = page_of(write_report(folder))
     assert "Leakage, all sectors undefined" in re.sub(
         r"\s+", " ", seen.text.replace("sectorsundefined", "sectors undefined")
     )
@@ -147,7 +120,7 @@ def test_null_leakage_is_undefined_with_its_reason(write_run: Any, made: SimpleN
 
 
 @pytest.mark.usefixtures("unpictured")
-def test_optional_parts_are_left_out_with_a_reason(write_run: Any, made: SimpleNamespace) -> None:
+def test_optional_parts_are_left_out_with_a_reason(write_run: Any, made: SimpleNamespace, page_of: Any) -> None:
     folder = write_run()
     needed = (
         "scenario",
@@ -159,20 +132,20 @@ def test_optional_parts_are_left_out_with_a_reason(write_run: Any, made: SimpleN
     )
     bare = {key: value for key, value in made.summary().items() if key in needed}
     (folder / "summary.json").write_text(json.dumps(bare), encoding="utf-8")
-    text = Page(write_report(folder)).text
+    text = page_of(write_report(folder)).text
     for title in ("Sensitivity to elasticities", "Ablation", "Leakage at rest", "Leakage by sector", "By partner"):
         assert f"{title} is left out: " in text
     assert "None" not in text
 
 
 @pytest.mark.usefixtures("unpictured")
-def test_run_that_changes_nothing_says_so(write_run: Any, made: SimpleNamespace) -> None:
+def test_run_that_changes_nothing_says_so(write_run: Any, made: SimpleNamespace, page_of: Any) -> None:
     rates = dict.fromkeys(("leakage_rate", "leakage_rate_cbam_goods"))
     zero = {"home_reduction_mt": 0.0, "foreign_increase_mt": 0.0, "foreign_increase_by_partner_mt": {"FOR": 0.0}}
     steps = made.steps(falls=False)
     steps[[name for name in steps if name.endswith("_mt")]] = 0.0
     folder = write_run(summary_changes=rates | zero, steps=steps, hotspots=made.hotspots().iloc[:0])
-    text = Page(write_report(folder)).text
+    text = page_of(write_report(folder)).text
     assert "HOM emits as much CO2 as in the same world without its policy" in text
     assert "Emissions are those of the reference" in text
     assert "Emissions of no partner region change" in text
@@ -180,12 +153,12 @@ def test_run_that_changes_nothing_says_so(write_run: Any, made: SimpleNamespace)
 
 
 @pytest.mark.usefixtures("unpictured")
-def test_interval_stands_under_the_headline_number(write_run: Any, made: SimpleNamespace) -> None:
+def test_interval_stands_under_the_headline_number(write_run: Any, made: SimpleNamespace, page_of: Any) -> None:
     folder = write_run(
         summary_changes={"replicas": 2, "intervals": {"leakage_rate": [0.08, 0.12]}, "uncertainty": None},
         steps=made.steps(replicas=2),
     )
-    text = Page(write_report(folder)).text
+    text = page_of(write_report(folder)).text
     assert "95 % interval 8.00 to 12.00 %" in text
     assert "Bands are 95 % intervals" in text
 
@@ -202,8 +175,8 @@ def test_same_run_gives_the_same_bytes(run_dir: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("unpictured")
-def test_loads_nothing_from_outside(run_dir: Path) -> None:
-    seen = Page(write_report(run_dir))
+def test_loads_nothing_from_outside(run_dir: Path, page_of: Any) -> None:
+    seen = page_of(write_report(run_dir))
     for _, attributes in seen.tags:
         for name in ("src", "href", "data", "action", "poster", "srcset"):
             assert (attributes.get(name) or "#").startswith(("#", "data:"))
@@ -212,14 +185,14 @@ def test_loads_nothing_from_outside(run_dir: Path) -> None:
 
 
 @pytest.mark.usefixtures("unpictured")
-def test_text_of_the_run_is_escaped(write_run: Any, made: SimpleNamespace) -> None:
+def test_text_of_the_run_is_escaped(write_run: Any, made: SimpleNamespace, page_of: Any) -> None:
     sector = "<b>MET</b>"
     folder = write_run(
         summary_changes={"scenario": HOSTILE, "output_change_by_sector": {sector: -0.1}},
         scenario_changes={"summary": HOSTILE},
         hotspots=made.hotspots().assign(from_sector="</script><img src=x>"),
     )
-    seen = Page(write_report(folder))
+    seen = page_of(write_report(folder))
     assert HOSTILE in seen.text
     assert not re.search(r"<(script>alert|img src=x|b>MET)", seen.html)
     assert len(seen.all("script")) == 2

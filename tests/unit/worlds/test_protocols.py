@@ -218,13 +218,14 @@ def test_a_proposal_keeps_the_floor_that_it_names() -> None:
 def test_rates_that_are_no_level_are_told() -> None:
     found = load("climate-negotiation/club", ["behaviour.savings=0.26", "behaviour.proposal=0.41"])
     assert isinstance(found, NegotiationScenario)
-    assert moved_rates(found) == [
+    assert moved_rates(found, negotiation_world(found)) == [
         "behaviour.savings: 0.26 is no level; taken as 0.3",
         "behaviour.proposal: 0.41 is no level; taken as 0.5",
     ]
     shipped = load("climate-negotiation/club")
     assert isinstance(shipped, NegotiationScenario)
-    assert moved_rates(shipped) == []
+    assert moved_rates(shipped, negotiation_world(shipped)) == []
     changed = shipped.behaviour.model_copy(update={"kind": "random"})
-    (told,) = moved_rates(shipped.model_copy(update={"behaviour": changed}))
+    drawn = shipped.model_copy(update={"behaviour": changed})
+    (told,) = moved_rates(drawn, negotiation_world(drawn))
     assert told.startswith("behaviour.cooperators: read where behaviour is constant")

@@ -1,9 +1,7 @@
 """A negotiation run small enough to compute by hand: 27 regions that are all alike, three of them members."""
 
 import json
-import re
 from collections.abc import Callable, Sequence
-from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -142,35 +140,3 @@ def write_run(tmp_path: Path) -> WriteRun:
 def made() -> SimpleNamespace:
     """The functions that make the tables and the summary of a run."""
     return SimpleNamespace(regions=regions, years=years, trade=trade, summary=summary, members=MEMBERS, same=SAME)
-
-
-class Page(HTMLParser):
-    """Text outside scripts, and the attributes of every tag."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.html = path.read_text(encoding="utf-8")
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self._quiet = False
-        self.feed(self.html)
-        self.text = re.sub(r"\s+", " ", self.text.replace("\u00a0", " "))
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        self._quiet = tag in ("script", "style")
-
-    def handle_endtag(self, tag: str) -> None:
-        self._quiet = self._quiet and tag not in ("script", "style")
-
-    def handle_data(self, data: str) -> None:
-        self.text += "" if self._quiet else data
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.tags if name == tag]
-
-
-@pytest.fixture
-def seen() -> type[Page]:
-    """What a reader sees of a page."""
-    return Page

@@ -46,8 +46,8 @@ def left_out(folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.usefixtures("unpictured")
-def test_says_the_headline_in_plain_words(write_run: Any, seen: Any) -> None:
-    text = seen(write_report(write_run())).text
+def test_says_the_headline_in_plain_words(write_run: Any, page_of: Any) -> None:
+    text = page_of(write_report(write_run())).text
     assert (
         "In 2115 it is 3.85 °C warmer than in 1900 with the agreement, and 4.85 °C if nobody is bound: 1.00 °C" in text
     )
@@ -66,9 +66,9 @@ def test_says_the_headline_in_plain_words(write_run: Any, seen: Any) -> None:
     assert "no basis for actual policy" in text
 
 
-def test_every_figure_has_a_picture_a_text_and_a_file(write_run: Any, seen: Any) -> None:
+def test_every_figure_has_a_picture_a_text_and_a_file(write_run: Any, page_of: Any) -> None:
     folder = write_run()
-    page = seen(write_negotiation_report(folder))
+    page = page_of(write_negotiation_report(folder))
     assert [item.key for item in figures(read_negotiation_run(folder)) if isinstance(item, Chart)] == KEYS
     assert sorted(path.stem for path in (folder / "figures").iterdir()) == sorted(KEYS)
     assert len(page.all("img")) == len(KEYS)
@@ -127,12 +127,12 @@ def test_numbers_of_every_figure_are_told(write_run: Any) -> None:
 
 
 @pytest.mark.usefixtures("unpictured")
-def test_without_negotiation_nothing_is_compared(write_run: Any, made: SimpleNamespace, seen: Any) -> None:
+def test_without_negotiation_nothing_is_compared(write_run: Any, made: SimpleNamespace, page_of: Any) -> None:
     changes = {"scenario": "none", "protocol": "none"} | made.same
     folder = write_run(
         members=(), summary_changes=changes, scenario_changes={"name": "none", "negotiation": {"protocol": "none"}}
     )
-    text = seen(write_negotiation_report(folder)).text
+    text = page_of(write_negotiation_report(folder)).text
     assert "No agreement binds anybody in this run" in text
     assert "In 2115 it is 4.85 °C warmer than in 1900." in text
     assert "By 2115 it is 4.85 °C warmer than in 1900 Nobody" not in text
@@ -144,8 +144,8 @@ def test_without_negotiation_nothing_is_compared(write_run: Any, made: SimpleNam
 
 
 @pytest.mark.usefixtures("unpictured")
-def test_a_run_in_which_nobody_joins_says_so(write_run: Any, made: SimpleNamespace, seen: Any) -> None:
-    text = seen(write_negotiation_report(folder := write_run(members=(), summary_changes=made.same))).text
+def test_a_run_in_which_nobody_joins_says_so(write_run: Any, made: SimpleNamespace, page_of: Any) -> None:
+    text = page_of(write_negotiation_report(folder := write_run(members=(), summary_changes=made.same))).text
     assert "No region is a member in 2115, nor ever before." in text
     assert "with the agreement or without" in text
     assert "Output, consumption and welfare are those of the reference." in text
@@ -156,12 +156,12 @@ def test_a_run_in_which_nobody_joins_says_so(write_run: Any, made: SimpleNamespa
 
 
 @pytest.mark.usefixtures("unpictured")
-def test_everybody_a_member_leaves_nobody_to_leak_to(write_run: Any, made: SimpleNamespace, seen: Any) -> None:
+def test_everybody_a_member_leaves_nobody_to_leak_to(write_run: Any, made: SimpleNamespace, page_of: Any) -> None:
     everyone = tuple(made.regions()["region"].unique())
     reason = "every region is a member in every step, so there is nobody to leak to"
     changes = {"members_last": 27.0, "leakage_rate": None, "rise_others_gtco2": 0.0, "undefined_reason": reason}
     folder = write_run(members=everyone, summary_changes=changes)
-    text = seen(write_negotiation_report(folder)).text
+    text = page_of(write_negotiation_report(folder)).text
     assert f"No leakage rate: {reason}." in text
     assert "In 2115, 27 of 27 regions are members." in text
     assert titles(folder)["emissions"] == "The world emits 40.0 % less over the years"
@@ -172,25 +172,25 @@ def test_everybody_a_member_leaves_nobody_to_leak_to(write_run: Any, made: Simpl
 
 
 @pytest.mark.usefixtures("unpictured")
-def test_replicas_have_bands_and_one_replica_has_none(write_run: Any, seen: Any) -> None:
+def test_replicas_have_bands_and_one_replica_has_none(write_run: Any, page_of: Any) -> None:
     changes = {"intervals": {"temperature_c": [3.86, 3.94], "leakage_rate": [0.4, 0.6]}}
     many = write_run("many", replicas=2, summary_changes=changes, scenario_changes={"behaviour": {"kind": "random"}})
-    text = seen(write_negotiation_report(many)).text
+    text = page_of(write_negotiation_report(many)).text
     assert "nine of ten replicas 3.86 °C to 3.94 °C" in text
     assert "over 2 replicas nine of ten end between 3.86 °C and 3.94 °C" in text
     assert "nine of ten replicas 40.0 % to 60.0 %" in text
     assert "Bands hold nine of ten replicas" in text
     assert "Nine of ten replicas" in text
-    one = seen(write_negotiation_report(write_run("one"))).text
+    one = page_of(write_negotiation_report(write_run("one"))).text
     assert "replicas are alike" in one
     assert "ine of ten" not in one
 
 
 @pytest.mark.usefixtures("unpictured")
-def test_an_interrupted_run_is_drawn_to_where_it_came(write_run: Any, seen: Any) -> None:
+def test_an_interrupted_run_is_drawn_to_where_it_came(write_run: Any, page_of: Any) -> None:
     changes = {"interrupted": True, "switches": []}
     folder = write_run(last=2020, summary_changes=changes)
-    text = seen(write_negotiation_report(folder)).text
+    text = page_of(write_negotiation_report(folder)).text
     assert "Interrupted: this run ends in 2020, earlier than planned." in text
     assert "it covers whole steps only" in text
     assert "What the model's oddities do is left out" in text
@@ -198,7 +198,7 @@ def test_an_interrupted_run_is_drawn_to_where_it_came(write_run: Any, seen: Any)
 
 
 @pytest.mark.usefixtures("unpictured")
-def test_optional_keys_may_be_absent(write_run: Any, made: SimpleNamespace, seen: Any) -> None:
+def test_optional_keys_may_be_absent(write_run: Any, made: SimpleNamespace, page_of: Any) -> None:
     folder = write_run()
     optional = (
         "intervals", "switches", "climate_index", "economic_index", "climate_index_reference", "leakage_rate",
@@ -207,7 +207,7 @@ def test_optional_keys_may_be_absent(write_run: Any, made: SimpleNamespace, seen
     )  # fmt: skip
     bare = {key: value for key, value in made.summary().items() if key not in optional}
     (folder / "summary.json").write_text(json.dumps(bare), encoding="utf-8")
-    text = seen(write_negotiation_report(folder)).text
+    text = page_of(write_negotiation_report(folder)).text
     assert "Climate and economic index is left out: the run was made without its two extremes." in text
     assert "None" not in text
 
@@ -242,8 +242,8 @@ def test_same_run_gives_the_same_bytes(write_run: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("unpictured")
-def test_loads_nothing_from_outside(write_run: Any, seen: Any) -> None:
-    page = seen(write_negotiation_report(write_run()))
+def test_loads_nothing_from_outside(write_run: Any, page_of: Any) -> None:
+    page = page_of(write_negotiation_report(write_run()))
     for _, attributes in page.tags:
         for name in ("src", "href", "data", "action", "poster", "srcset"):
             assert (attributes.get(name) or "#").startswith(("#", "data:"))
@@ -251,7 +251,7 @@ def test_loads_nothing_from_outside(write_run: Any, seen: Any) -> None:
 
 
 @pytest.mark.usefixtures("unpictured")
-def test_text_of_the_run_is_escaped(write_run: Any, made: SimpleNamespace, seen: Any) -> None:
+def test_text_of_the_run_is_escaped(write_run: Any, made: SimpleNamespace, page_of: Any) -> None:
     hostile = {"R2": "<b>$R2$</b>"}
     regions = made.regions().replace({"region": hostile})
     trade = made.trade().replace({"importer": hostile, "exporter": hostile})
@@ -261,7 +261,7 @@ def test_text_of_the_run_is_escaped(write_run: Any, made: SimpleNamespace, seen:
         regions=regions,
         trade=trade,
     )
-    page = seen(write_negotiation_report(folder))
+    page = page_of(write_negotiation_report(folder))
     assert HOSTILE in page.text
     assert not re.search(r"<(script>alert|img src=x|b>)", page.html)
     assert len(page.all("script")) == 2
@@ -271,13 +271,15 @@ def test_text_of_the_run_is_escaped(write_run: Any, made: SimpleNamespace, seen:
 
 
 @pytest.mark.usefixtures("unpictured")
-def test_recorded_actions_and_a_protocol_of_ones_own_are_named_without_their_folder(write_run: Any, seen: Any) -> None:
+def test_recorded_actions_and_a_protocol_of_ones_own_are_named_without_their_folder(
+    write_run: Any, page_of: Any
+) -> None:
     own = "/home/somebody/rules.py:mine"
     folder = write_run(
         summary_changes={"protocol": own, "actions_file": "played.npz"},
         scenario_changes={"negotiation": {"protocol": own}},
     )
-    text = seen(write_negotiation_report(folder)).text
+    text = page_of(write_negotiation_report(folder)).text
     assert "The protocol is rules.py:mine. The rules are the user's own function." in text
     assert "the actions recorded in played.npz" in text
     assert "A protocol of the user's own, rules.py:mine. Recorded actions of played.npz." in text
@@ -288,10 +290,10 @@ def test_recorded_actions_and_a_protocol_of_ones_own_are_named_without_their_fol
 
 @pytest.mark.usefixtures("unpictured")
 def test_recorded_actions_that_change_nothing_are_explained_beside_the_headline(
-    write_run: Any, made: SimpleNamespace, seen: Any
+    write_run: Any, made: SimpleNamespace, page_of: Any
 ) -> None:
     folder = write_run(members=(), summary_changes=made.same | {"actions_file": "played.npz"})
-    text = seen(write_negotiation_report(folder)).text
+    text = page_of(write_negotiation_report(folder)).text
     headline, _, rest = text.partition("In plain words")
     assert "it does not say that the agreement changes nothing" in headline
     assert "with the agreement or without" not in rest
@@ -325,13 +327,13 @@ def test_the_subtitle_is_what_was_run_and_not_what_the_scenario_says_of_itself(
 
 
 @pytest.mark.usefixtures("unpictured")
-def test_changes_are_told_with_their_range_over_the_replicas(write_run: Any, seen: Any) -> None:
+def test_changes_are_told_with_their_range_over_the_replicas(write_run: Any, page_of: Any) -> None:
     intervals = {
         "temperature_c": [3.7, 4.0], "temperature_change_c": [-1.1, -0.9], "welfare_change": [-2.0, 0.5],
         "consumption_change_share": [-0.02, -0.001],
     }  # fmt: skip
     folder = write_run(replicas=2, summary_changes={"intervals": intervals, "temperature_change_c": -1.0})
-    text = seen(write_negotiation_report(folder)).text
+    text = page_of(write_negotiation_report(folder)).text
     assert "4.85 °C if nobody is bound: −1.00 °C; change in nine of ten replicas −1.10 °C to −0.90 °C" in text
     assert "In nine of ten replicas the change is −1.10 °C to −0.90 °C." in text
     assert "In nine of ten replicas: consumption −2.0 % to −0.1 %, welfare −2.00 units to +0.50 units." in text
@@ -351,9 +353,9 @@ def test_a_jump_in_the_last_year_is_no_title(write_run: Any, made: SimpleNamespa
 
 
 @pytest.mark.usefixtures("unpictured")
-def test_switches_without_rates_say_why(write_run: Any, made: SimpleNamespace, seen: Any) -> None:
+def test_switches_without_rates_say_why(write_run: Any, made: SimpleNamespace, page_of: Any) -> None:
     rows = [row for row in made.summary()["switches"] if row["switch"] != "rates"]
-    text = seen(write_negotiation_report(write_run(summary_changes={"switches": rows}))).text
+    text = page_of(write_negotiation_report(write_run(summary_changes={"switches": rows}))).text
     assert "None of the model's oddities that were switched moves the temperature" in text
     assert "This one moves consumption most: tariff revenue reaches consumers instead of being lost, +2.0 %." in text
     assert "The switch rates is not among them" in text
@@ -395,10 +397,10 @@ def test_an_index_beyond_the_extremes_stays_in_the_figure(write_run: Any) -> Non
 
 
 @pytest.mark.parametrize("name", names("climate-negotiation"))
-def test_a_run_of_each_built_in_scenario_is_reported(tmp_path: Path, name: str, seen: Any, unpictured: None) -> None:
+def test_a_run_of_each_built_in_scenario_is_reported(tmp_path: Path, name: str, page_of: Any, unpictured: None) -> None:
     scenario = load(f"climate-negotiation/{name}", ["behaviour.kind=random"], replicas=2)
     folder = simulate_negotiation(scenario, robust=False).write(tmp_path / "run", finish=write_negotiation_report)
-    text = seen(folder / "report.html").text
+    text = page_of(folder / "report.html").text
     assert f"carbonray simulate climate-negotiation/{name} --set replicas=2 --set behaviour.kind=random" in text
     assert "nan" not in text
     assert "None" not in text
