@@ -33,6 +33,11 @@ Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override any key, e.g. policy.price.2035=200.")
 ]
 
+Address = Annotated[
+    str | None,
+    typer.Option(metavar="HOST:PORT", help="Of a Ray cluster, or auto; one of this machine if left out; ray."),
+]
+
 
 def main() -> None:
     """Run the command line; bad input is one line and exit code 2, an interruption 130."""
@@ -42,8 +47,8 @@ def main() -> None:
         app()
     except ScenarioError as error:
         _refuse(error)
-    except KeyboardInterrupt:
-        print("carbonray: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        print(f"carbonray: interrupted{error}", file=sys.stderr)
         sys.exit(INTERRUPTED)
     except Exception as error:
         if not _is_users(error):
@@ -60,6 +65,9 @@ def _is_users(error: Exception) -> bool:
     """Whether it is one of our one-line refusals; their modules are loaded only if they could have been raised."""
     places = {
         "carbonray.data.errors": "DataError",
+        "carbonray.runtime.actors": "StepError",
+        "carbonray.runtime.checkpoint": "CheckpointError",
+        "carbonray.runtime.distributed": "LostError",
         "carbonray.runtime.outputs": "OutputError",
         "carbonray.report": "ReportError",
         "carbonray.worlds.climate_negotiation.protocols": "ProtocolError",
@@ -73,30 +81,33 @@ def _is_users(error: Exception) -> bool:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
+def _progress() -> Iterator[Callable[..., None]]:
     """A bar per task on the terminal's error stream."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     columns = (
         TextColumn("{task.description:22}"), BarColumn(), TextColumn("{task.completed}/{task.total}"),
-        TimeElapsedColumn(), TimeRemainingColumn(),
+        TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
     )  # fmt: skip
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         tasks: dict[str, Any] = {}
 
-        def tell(name: str, done: int, of: int) -> None:
+        def tell(name: str, done: int, of: int, note: str = "", /) -> None:
             if name not in tasks:
-                tasks[name] = bars.add_task(name, total=of)
-            bars.update(tasks[name], completed=done, total=of)
+                tasks[name] = bars.add_task(name, total=of, note=note)
+            bars.update(tasks[name], completed=done, total=of, note=note)
 
         yield tell
 
 
 @app.command()
 def simulate(
-    target: Target = "law",
+    target: Annotated[
+        str | None,
+        typer.Argument(help="SCENARIO of the cbam world, WORLD/SCENARIO or a YAML file; law if left out."),
+    ] = None,
     settings: Settings = None,
     firms: Annotated[int | None, typer.Option(help="Number of firms; cbam.")] = None,
     years: Annotated[int | None, typer.Option(help="Years simulated; cbam.")] = None,
@@ -124,21 +135,63 @@ def simulate(
             help="Replay recorded actions: array `actions` [step, region, head]; climate-negotiation.",
         ),
     ] = None,
+    on: Annotated[str, typer.Option(help="process, or ray: a cluster, with the same bytes.")] = "process",
+    address: Address = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="region|firm|N",
+            help="What an actor holds: a region, one firm or N of them; a share for each core if left out; ray.",
+        ),
+    ] = None,
+    checkpoint: Annotated[
+        str | None,
+        typer.Option(metavar="DIR|URL", help="Keep checkpoints there, so that little is lost with a node; ray."),
+    ] = None,
+    every: Annotated[int | None, typer.Option(metavar="STEPS", help="Between checkpoints; ray. [default: 10]")] = None,
+    patience: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="Silence after which a node is given up; ray. [default: 120]"),
+    ] = None,
+    resume: Annotated[
+        str | None, typer.Option(metavar="DIR|URL", help="Go on from the checkpoint there, instead of a TARGET.")
+    ] = None,
 ) -> None:
     """Simulate a scenario beside its reference run, and report what differs."""
     from carbonray.report import write_report
     from carbonray.runtime import outputs
     from carbonray.runtime import simulate as runner
+    from carbonray.runtime.on_ray import RayOptions, resumed
+    from carbonray.runtime.processes import available
+
+    ray = RayOptions(address=address, shard=shard, checkpoint=checkpoint, every=every, patience=patience)
 
     named = str(plant_list) if plant_list else "eu" if plants else None
     options = {"firms": firms, "plants": named, "years": years, "replicas": replicas, "seed": seed}
-    scenario = runner.load_target(target, settings or (), **options)
+    if resume is not None:
+        _only_resume({"TARGET": target, "--set": settings, "--actions": actions, **options, **ray})
+        scenario = resumed(resume).scenario
+    else:
+        scenario = runner.load_target(target or "law", settings or (), **options)
+        runner.check_runtime(on, device, ray)
+        for notice in runner.advice(scenario, on, available()):
+            print(f"note: {notice}", file=sys.stderr)
     folder = out or outputs.fresh_folder(scenario)
     outputs.check_free(folder)
     with _progress() as tell:
-        result = runner.simulate(
-            scenario, device=device, robust=robust, uncertainty=uncertainty, actions=actions, progress=tell
-        )
+        if resume is not None:
+            result = runner.resume(resume, address=address, patience=patience, progress=tell)
+        else:
+            result = runner.simulate(
+                scenario,
+                device=device,
+                robust=robust,
+                uncertainty=uncertainty,
+                actions=actions,
+                on=on,
+                progress=tell,
+                **ray,
+            )
         tell("writing", 0, 1)
         result.write(folder, finish=write_report)
         tell("writing", 1, 1)
@@ -149,6 +202,16 @@ def simulate(
     print(f"report: {folder / 'report.html'}")
     if result.summary["interrupted"]:
         raise typer.Exit(INTERRUPTED)
+
+
+def _only_resume(given: dict[str, object]) -> None:
+    """Refuse whatever would change a run that is resumed."""
+    from carbonray.config import ScenarioError
+
+    for name, value in given.items():
+        if value and name not in ("address", "patience"):
+            shown = name if name.startswith("--") or name == "TARGET" else f"--{name}"
+            raise ScenarioError(f"{shown}: leave it out with --resume; the checkpoint tells what runs")
 
 
 @app.command()

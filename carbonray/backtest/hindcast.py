@@ -16,7 +16,9 @@ from carbonray.config import Scenario
 from carbonray.data.worlds import build_world, supply_graph
 from carbonray.kpi.history import History, yearly
 from carbonray.runtime import inprocess
-from carbonray.runtime.recorder import Recorder
+from carbonray.runtime.pair import play_of
+from carbonray.runtime.recorder import history as history_of
+from carbonray.runtime.shard import untold
 from carbonray.worlds.cbam.economy import Economy
 
 
@@ -59,15 +61,11 @@ def without_policy(scenario: Scenario, economy: Economy) -> Told:
     scenario = scenario.reference()
     with inprocess.threads(1):
         world = build_world(scenario, economy, supply_graph(economy, scenario))
-        ids = np.arange(len(world.firms.size))
-        state = inprocess.reset(world, scenario.seed, scenario.replicas, [{"firm": ids}])
-        recorder = Recorder(world, record_firms=False)
-        for step in range(world.steps):
-            shocks = world.shocks(scenario.seed, scenario.replicas, step, {"firm": ids})
-            taken = inprocess.advance(world, state, [shocks], [ids])
-            state = taken.state
-            recorder.add(taken)
-    return told(economy, recorder.history(recorder.years), economy.year)
+    played = inprocess.IN_PROCESS.play(play_of(scenario, [world], record_firms=False), untold)
+    (kept,) = played.kept
+    if played.interrupted:
+        raise KeyboardInterrupt
+    return told(economy, history_of(kept, [ids["firm"] for ids in played.ids], kept[0].years), economy.year)
 
 
 def told(economy: Economy, run: History, first: int) -> Told:

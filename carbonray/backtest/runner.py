@@ -131,7 +131,7 @@ def _backtest(record: Record, firms: int, seed: int, progress: Progress) -> Back
     fit = calibrate(early, first, firms=firms, progress=lambda done, of: progress("calibrating", done, of))
     progress("hindcast", 0, 1)
     scenario = history(record, base, fit.parameters, last=LAST, firms=firms, seed=seed)
-    pair = run(scenario, economy=base, record_firms=False, progress=lambda done, of: progress("hindcast", done, of))
+    pair = run(scenario, economy=base, record_firms=False, progress=lambda done, of, _: progress("hindcast", done, of))
     said = told(base, pair.policy, SPLIT)
     found = lines(record, said, fit.trends)
     variants = _variants(pair, base, progress)

@@ -15,11 +15,12 @@ import torch
 
 from carbonray.data.scenarios import load
 from carbonray.data.worlds import build_world
-from carbonray.runtime import inprocess, pair
+from carbonray.runtime import exchange, inprocess, pair
 from carbonray.runtime.bench import copy_bandwidth, cpu_milliseconds, print_sizes, state_bytes
 from carbonray.runtime.inprocess import State
 from carbonray.worlds.cbam import CbamWorld
 from carbonray.worlds.cbam.firms import totals_by_cell
+from carbonray.worlds.world import Bid
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 WARM_UP = 3
@@ -132,7 +133,7 @@ def _parts(world: CbamWorld, state: State[Any, Any], size: int) -> dict[str, flo
     (agents,), commons = state.agents, state.commons
     shocks = world.shocks(0, 1, commons.step, {"firm": ids})
     agents, bid = world.act(agents, commons, world.scripted(agents, commons, shocks), shocks)
-    pool = inprocess.merge([bid])
+    pool, _ = exchange.alone(world.edges, bid)
     values = {
         "output": agents.output,
         "emissions": agents.intensity * agents.output,
@@ -145,9 +146,9 @@ def _parts(world: CbamWorld, state: State[Any, Any], size: int) -> dict[str, flo
     return {
         "clearing_milliseconds": cpu_milliseconds(lambda: world.clear(commons, pool, shocks, 0), repeats),
         "pooling_milliseconds": cpu_milliseconds(
-            lambda: inprocess.merge([type(bid)(totals=totals_by_cell(agents.shard, values, world.bounds))]), repeats
+            lambda: exchange.alone(world.edges, Bid(totals=totals_by_cell(agents.shard, values, world.bounds))), repeats
         ),
-        "mail_milliseconds": cpu_milliseconds(lambda: inprocess.deliver(world.edges, [ids], [bid]), repeats),
+        "mail_milliseconds": cpu_milliseconds(lambda: exchange.alone(world.edges, Bid(letters=bid.letters)), repeats),
         "firms_milliseconds": cpu_milliseconds(lambda: _firms(world, state, shocks, ids, pool), repeats),
     }
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from carbonray.config_climate import NegotiationScenario
 from carbonray.data.negotiation import negotiation_world
 from carbonray.data.scenarios import load
-from carbonray.runtime import inprocess
+from carbonray.runtime import exchange, inprocess
 from carbonray.runtime.bench import copy_bandwidth, cpu_milliseconds, print_sizes, state_bytes
 from carbonray.worlds.climate_negotiation.parameters import ACTIVITY_STEPS
 from carbonray.worlds.climate_negotiation.world import NegotiationWorld
@@ -111,10 +111,10 @@ def _parts(world: NegotiationWorld, replicas: int) -> dict[str, float]:
     state = inprocess.advance(world, state, [NOTHING], [ids], [levels]).state
     (agents,), commons = state.agents, state.commons
     acted, bid = world.act(agents, commons, levels, NOTHING)
-    orders = inprocess.merge([bid])
+    orders = exchange.alone(world.edges, bid)[0]
     matched = world.clear(commons, orders, NOTHING, 0)
     replied, account = world.reply(acted, matched, {}, NOTHING, 0)
-    accounts = inprocess.merge([account])
+    accounts = exchange.alone(world.edges, account)[0]
     repeats = 10 if replicas >= SIZES[-1] else 100
     return {
         "act_milliseconds": cpu_milliseconds(lambda: world.act(agents, commons, levels, NOTHING), repeats),

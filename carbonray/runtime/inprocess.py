@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from carbonray.worlds import exact
-from carbonray.worlds.world import Bid, Mail, Pool, Rows, Shocks, Total, World
+from carbonray.runtime import exchange
+from carbonray.runtime.shard import Play, Played, Shard, Tell, conversation
+from carbonray.worlds.world import Bid, Outcome, Rows, Shocks, World
 
 A = TypeVar("A")
 K = TypeVar("K")
@@ -42,72 +43,6 @@ class Step(Generic[A, K]):
     terminated: bool
 
 
-def merge(bids: Sequence[Bid]) -> Pool:
-    """Merge what shards said: totals by integer addition, rows in order of agent id.
-
-    Raises:
-        SumOutOfBoundError: if a total leaves its bound.
-    """
-    first = bids[0]
-    totals = {}
-    for name, total in first.totals.items():
-        sums = total.sums if len(bids) == 1 else torch.stack([bid.totals[name].sums for bid in bids]).sum(0)
-        totals[name] = exact.as_float(name, Total(sums=sums, bound=total.bound))
-    rows = first.rows if len(bids) == 1 else {name: _in_line([bid.rows[name] for bid in bids]) for name in first.rows}
-    return Pool(totals=totals, rows=rows)
-
-
-def _in_line(parts: Sequence[Rows]) -> Rows:
-    """Rows of all shards in order of agent id."""
-    ids, values = torch.cat([part.ids for part in parts]), torch.cat([part.values for part in parts], 1)
-    order = ids.argsort()
-    return Rows(ids=ids[order], values=values[:, order])
-
-
-def deliver(edges: Tensor, ids: Sequence[Ids], bids: Sequence[Bid]) -> tuple[Mail, ...]:
-    """Carry letters to the other end of their edges."""
-    mails: list[dict[str, Tensor]] = [{} for _ in bids]
-    order = _order(ids, edges.device)
-    for name, letters in bids[0].letters.items():
-        sent = _in_order(order, [bid.letters[name].values for bid in bids])
-        if letters.to_supplier:
-            batch, slots, count = sent.shape
-            heard = sent.new_zeros(batch, count)
-            if slots:
-                heard.scatter_add_(1, edges.flatten().expand(batch, -1), sent.flatten(1))
-            for mail, mine in zip(mails, ids, strict=True):
-                mail[name] = _rows(heard, mine)
-        else:
-            for mail, mine in zip(mails, ids, strict=True):
-                named = _rows(edges, mine)
-                heard = torch.gather(sent, 1, named.flatten().expand(len(sent), -1))
-                mail[name] = heard.view(len(sent), *named.shape)
-    return tuple(mails)
-
-
-def _order(ids: Sequence[Ids], device: torch.device) -> Tensor | None:
-    """Where each agent stands when the shards are laid end to end; None if they are in order already."""
-    joined = np.concatenate(ids)
-    if bool((np.diff(joined) > 0).all()):
-        return None
-    return torch.as_tensor(np.argsort(joined, kind="stable"), device=device)
-
-
-def _in_order(order: Tensor | None, values: Sequence[Tensor]) -> Tensor:
-    joined = values[0] if len(values) == 1 else torch.cat(list(values), -1)
-    return joined if order is None else joined[..., order].contiguous()
-
-
-def _rows(values: Tensor, ids: Ids) -> Tensor:
-    """The columns of some agents; a view where their ids are consecutive."""
-    if len(ids) == 0:
-        return values[..., :0]
-    first, last = int(ids[0]), int(ids[-1])
-    if last - first + 1 == len(ids):
-        return values[..., first : last + 1]
-    return values[..., torch.as_tensor(ids, device=values.device)]
-
-
 def reset(world: World[A, K, D], seed: int, replicas: int, ids: Sequence[Mapping[str, Ids]]) -> State[A, K]:
     """The state before the first step, every shard with its agents."""
     keep_memory()
@@ -130,34 +65,67 @@ def advance(
         shocks: of each shard; the commons' are the same in all.
         ids: of the agents at the edges, by shard.
         actions: of each shard; what the rules say where left out.
+
+    Raises:
+        SumOutOfBoundError: if a total leaves its bound.
     """
-    commons = state.commons
-    if actions is None:
-        actions = [world.scripted(agents, commons, shock) for agents, shock in zip(state.agents, shocks, strict=True)]
     said = [
-        world.act(agents, commons, action, shock)
-        for agents, action, shock in zip(state.agents, actions, shocks, strict=True)
+        conversation(world, agents, state.commons, shock, None if actions is None else actions[place])
+        for place, (agents, shock) in enumerate(zip(state.agents, shocks, strict=True))
     ]
-    mails: list[dict[str, Tensor]] = [{} for _ in said]
-    for round in range(world.rounds):
-        bids = [bid for _, bid in said]
-        for mail, heard in zip(mails, deliver(world.edges, ids, bids), strict=True):
-            mail.update(heard)
-        commons = world.clear(commons, merge(bids), shocks[0], round)
-        if round < world.rounds - 1:
-            said = [
-                world.reply(agents, commons, mail, shock, round)
-                for (agents, _), mail, shock in zip(said, mails, shocks, strict=True)
-            ]
-    settled = [world.settle(agents, commons, mail) for (agents, _), mail in zip(said, mails, strict=True)]
-    booked = merge([outcome.accounts for _, outcome in settled])
+    bids: list[Bid] = [next(each) for each in said]
+    ended: list[tuple[A, K, Outcome]] = []
+    ways = None if len(ids) == 1 else [exchange.routes(world.edges.numpy(), ids, place) for place in range(len(ids))]
+    while not ended:
+        heard = exchange.together(world.edges, ids, bids, ways)
+        bids = []
+        for each, told in zip(said, heard, strict=True):
+            try:
+                bids.append(each.send(told))
+            except StopIteration as end:
+                ended.append(end.value)
+    ((booked, _), *_) = exchange.together(world.edges, ids, [outcome.accounts for _, _, outcome in ended], ways)
     return Step(
-        state=State(agents=tuple(agents for agents, _ in settled), commons=commons),
-        rewards=tuple(outcome.reward for _, outcome in settled),
+        state=State(agents=tuple(agents for agents, _, _ in ended), commons=ended[0][1]),
+        rewards=tuple(outcome.reward for _, _, outcome in ended),
         accounts=booked.totals,
         rows=booked.rows,
-        terminated=settled[0][1].terminated,
+        terminated=ended[0][2].terminated,
     )
+
+
+@dataclass(frozen=True)
+class InProcess:
+    """The runtime of one process and one shard: the fastest on one core, and the truth for all others."""
+
+    def play(self, play: Play[Any, Any, Any], tell: Tell) -> Played:
+        """Step to the end, or until Ctrl-C."""
+        keep_memory()
+        ids = {name: np.arange(role.count) for name, role in play.worlds[0].roles.items()}
+        shard, interrupted = Shard(play, ids), False
+        with threads(1):
+            try:
+                shard.begin()
+                self._step(shard, tell)
+            except KeyboardInterrupt:
+                interrupted = True
+        kept = tuple((recorder.kept,) for recorder in shard.recorders)
+        return Played(kept=kept, ids=(ids,), interrupted=interrupted)
+
+    def _step(self, shard: Shard, tell: Tell) -> None:
+        worlds = shard.play.worlds
+        while shard.bids:
+            shard.hear([exchange.alone(world.edges, bid) for world, bid in zip(worlds, shard.bids, strict=True)])
+            if shard.boundary.unbooked:
+                booked = [
+                    exchange.alone(world.edges, each)[0]
+                    for world, each in zip(worlds, shard.boundary.unbooked, strict=True)
+                ]
+                shard.book(booked)
+                tell(shard.boundary.step, shard.play.steps, shard.play.so_far([r.kept for r in shard.recorders]))
+
+
+IN_PROCESS = InProcess()
 
 
 @contextmanager

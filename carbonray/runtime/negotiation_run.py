@@ -1,8 +1,7 @@
 """Step a climate negotiation world through its century, and keep what its tables need."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
@@ -10,12 +9,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from carbonray.runtime import inprocess
-from carbonray.runtime.inprocess import State, threads
-from carbonray.worlds.climate_negotiation.heads import Stage
+from carbonray.runtime.inprocess import State
+from carbonray.runtime.shard import Play, Runtime, Tell, untold
 from carbonray.worlds.climate_negotiation.parameters import FIRST_YEAR, YEARS_A_STEP
 from carbonray.worlds.climate_negotiation.state import Commons, Regions
 from carbonray.worlds.climate_negotiation.world import NegotiationWorld
-from carbonray.worlds.world import Rows, Shocks
+from carbonray.worlds.world import Pool, Rows, Shocks
 
 Floats = NDArray[np.float64]
 
@@ -28,7 +27,6 @@ class Moment:
     commons: Commons
     levels: Tensor | None = None  # [B, R, heads] that led here
     reward: Tensor | None = None  # [B, R]
-    activity: bool = False  # whether the step was one of activity
 
 
 def moments(
@@ -70,10 +68,9 @@ def _moved(
         levels = world.scripted(state.agents[0], state.commons, shocks)
     else:
         levels = recorded.to(state.commons.temperature.device)
-    active = world.stage(state.commons) is Stage.ACTIVITY
     step = inprocess.advance(world, state, [shocks], [np.arange(world.count)], [levels])
     reward = step.rewards[0]["region"]
-    return step.state, Moment(rows=step.rows, commons=step.state.commons, levels=levels, reward=reward, activity=active)
+    return step.state, Moment(rows=step.rows, commons=step.state.commons, levels=levels, reward=reward)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,9 +95,35 @@ class Century:
 
 
 @dataclass
-class _Kept:
-    regions: list[dict[str, Floats]] = field(default_factory=list)
-    commons: list[dict[str, Any]] = field(default_factory=list)
+class Kept:
+    """What a recorder keeps of activity steps; all of it where the books are kept, nothing elsewhere."""
+
+    regions: list[dict[str, Tensor]] = field(default_factory=list)  # [B, R] by name of the account
+    commons: list[dict[str, Tensor]] = field(default_factory=list)  # by name of the fields of Century
+
+
+@dataclass
+class Recorder:
+    """Collects what a Century is made of, step by step."""
+
+    kept: Kept = field(default_factory=Kept)
+
+    def add(self, agents: Regions, commons: Commons, accounts: Pool | None) -> None:
+        """Take in a step; steps of negotiation leave nothing."""
+        if accounts is not None and commons.activity > len(self.kept.commons):
+            self.kept.regions.append(_regions(accounts.rows))
+            self.kept.commons.append(_commons(commons))
+
+
+def recorder_of(world: NegotiationWorld) -> Recorder:
+    """A recorder of a world."""
+    return Recorder()
+
+
+def warming_so_far(kept: Sequence[Kept]) -> dict[str, float]:
+    """Temperature of the atmosphere at last, mean of the replicas, K above 1900."""
+    moments = kept[0].commons
+    return {"temperature_c": float(moments[-1]["temperature"][:, 0].mean())} if moments else {}
 
 
 def run(
@@ -123,7 +146,8 @@ def together(
     seed: int = 0,
     replicas: int = 1,
     actions: NDArray[np.int64] | None = None,
-    progress: Callable[[int, int], None] = lambda done, of: None,
+    runtime: Runtime = inprocess.IN_PROCESS,
+    progress: Tell = untold,
 ) -> list[Century]:
     """Step worlds beside each other to the end, or until Ctrl-C: then the activity steps that all have done are kept.
 
@@ -132,56 +156,64 @@ def together(
         seed: of every random number.
         replicas: parallel copies.
         actions: [step, region, head] recorded levels; scripted behaviour if left out.
-        progress: told how many steps are done, and of how many.
+        runtime: what steps the worlds.
+        progress: told how many steps are done, of how many, and the warming so far.
 
     Raises:
         KeyboardInterrupt: if no step of activity was done yet.
     """
-    kept, interrupted = [_Kept() for _ in worlds], False
-    steps = worlds[0].steps if actions is None else len(actions)
-    with threads(1):
-        try:
-            for done, seen in enumerate(moments(worlds, seed=seed, replicas=replicas, actions=actions)):
-                for each, moment in zip(kept, seen, strict=True):
-                    if moment.activity or done == 0:
-                        _keep(each, moment)
-                progress(done, steps)
-        except KeyboardInterrupt:
-            interrupted = True
-    whole = min(len(each.commons) for each in kept)
-    if interrupted and whole < 2:
+    first = worlds[0]
+    play = Play(
+        worlds=tuple(worlds),
+        seed=seed,
+        replicas=replicas,
+        steps=first.steps if actions is None else len(actions),
+        recorder=recorder_of,
+        so_far=warming_so_far,
+        actions=actions,
+    )
+    played = runtime.play(play, progress)
+    whole = min(len(kept[0].commons) for kept in played.kept)
+    if played.interrupted and not whole:
         raise KeyboardInterrupt
-    return [_century(world, each, whole, interrupted=interrupted) for world, each in zip(worlds, kept, strict=True)]
+    return [
+        _century(world, kept[0], whole, replicas=replicas, interrupted=played.interrupted)
+        for world, kept in zip(worlds, played.kept, strict=True)
+    ]
 
 
-def _century(world: NegotiationWorld, kept: _Kept, whole: int, *, interrupted: bool) -> Century:
-    regions, commons = kept.regions[:whole], kept.commons[:whole]
+def _century(world: NegotiationWorld, kept: Kept, whole: int, *, replicas: int, interrupted: bool) -> Century:
+    ids = {"region": np.arange(world.count)}
+    start = _at_first(world, inprocess.reset(world, 0, replicas, [ids]))  # the same for all seeds
+    regions = [_regions(start.rows), *kept.regions[:whole]]
+    commons = [_commons(start.commons), *kept.commons[:whole]]
     return Century(
         names=tuple(world.parameters.names),
-        years=FIRST_YEAR + YEARS_A_STEP * np.arange(whole),
-        regions={name: np.stack([each[name] for each in regions]) for name in regions[0]},
+        years=FIRST_YEAR + YEARS_A_STEP * np.arange(whole + 1),
+        regions={name: torch.stack([each[name] for each in regions]).numpy() for name in regions[0]},
         interrupted=interrupted,
-        **{name: np.stack([each[name] for each in commons]) for name in commons[0]},
+        **{name: torch.stack([each[name] for each in commons]).numpy() for name in commons[0]},
     )
 
 
-def _keep(kept: _Kept, moment: Moment) -> None:
-    commons, trade = moment.commons, moment.commons.trade
+def _regions(rows: Mapping[str, Rows]) -> dict[str, Tensor]:
+    return {name: _float(each.values) for name, each in rows.items() if each.values.dim() == 2}
+
+
+def _commons(commons: Commons) -> dict[str, Tensor]:
+    trade = commons.trade
     others = trade.tariffs.shape[-1] - 1
     own = torch.diagonal(trade.tariffs, dim1=1, dim2=2)
-    kept.regions.append({name: _array(rows.values) for name, rows in moment.rows.items() if rows.values.dim() == 2})
-    kept.commons.append(
-        {
-            "temperature": _array(commons.temperature),
-            "carbon": _array(commons.carbon),
-            "member": commons.treaty.member.cpu().numpy(),
-            "minimum_mitigation": _array(commons.treaty.minimum_mitigation),
-            "imports": _array(trade.imports[0]),
-            "tariffs": _array(trade.tariffs[0]),
-            "tariff_mean": _array((trade.tariffs.sum(2) - own) / others),
-        }
-    )
+    return {
+        "temperature": _float(commons.temperature),
+        "carbon": _float(commons.carbon),
+        "member": commons.treaty.member.cpu().clone(),
+        "minimum_mitigation": _float(commons.treaty.minimum_mitigation),
+        "imports": _float(trade.imports[0]),
+        "tariffs": _float(trade.tariffs[0]),
+        "tariff_mean": _float((trade.tariffs.sum(2) - own) / others),
+    }
 
 
-def _array(values: Tensor) -> Floats:
-    return values.to(torch.float64).cpu().numpy().copy()
+def _float(values: Tensor) -> Tensor:
+    return values.to(torch.float64).cpu().clone()

@@ -1,17 +1,21 @@
 """Step a run and its reference side by side: same world, same firms, same random numbers, home policy off."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-
-import numpy as np
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 
 from carbonray.config import Scenario
 from carbonray.data.placing import Placed
 from carbonray.data.worlds import build_world, economy_of, plants_of, supply_graph
 from carbonray.kpi.history import History
 from carbonray.runtime import inprocess
-from carbonray.runtime.recorder import Recorder
+from carbonray.runtime.inprocess import IN_PROCESS
+from carbonray.runtime.recorder import Recorder, history, leakage_so_far
+from carbonray.runtime.shard import Play, Runtime, Tell, untold
 from carbonray.worlds.cbam import CbamWorld, Economy, SupplyGraph
+from carbonray.worlds.cbam.act import FirmActions
+from carbonray.worlds.cbam.commons import Commons
+from carbonray.worlds.cbam.firms import Firms
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +39,8 @@ def run(
     graph: SupplyGraph | None = None,
     device: str = "cpu",
     record_firms: bool = True,
-    progress: Callable[[int, int], None] = lambda done, of: None,
+    runtime: Runtime = IN_PROCESS,
+    progress: Tell = untold,
 ) -> Pair:
     """Simulate a scenario and its reference.
 
@@ -45,7 +50,8 @@ def run(
         graph: if it is drawn already.
         device: `cpu` or `cuda`.
         record_firms: whether firms' years are kept.
-        progress: called with the steps done and the steps of the run.
+        runtime: what steps the worlds.
+        progress: told the steps done, the steps of the run, and leakage so far.
 
     Raises:
         KeyboardInterrupt: if the user stops it in its first year; later, the whole years are returned.
@@ -55,41 +61,33 @@ def run(
     graph = graph or supply_graph(economy, scenario, plants)
     with inprocess.threads(1):
         worlds = [build_world(s, economy, graph, plants).to(device) for s in (scenario, scenario.reference())]
-        found = _run(scenario, economy, graph, worlds, record_firms, progress)
-    return replace(found, plants=plants)
-
-
-def _run(
-    scenario: Scenario,
-    economy: Economy,
-    graph: SupplyGraph,
-    worlds: list[CbamWorld],
-    record_firms: bool,  # noqa: FBT001
-    progress: Callable[[int, int], None],
-) -> Pair:
-    ids = np.arange(len(worlds[0].firms.size))
-    states = [inprocess.reset(world, scenario.seed, scenario.replicas, [{"firm": ids}]) for world in worlds]
-    recorders = [Recorder(world, record_firms=record_firms) for world in worlds]
-    interrupted = False
-    try:
-        for step in range(worlds[0].steps):
-            shocks = worlds[0].shocks(scenario.seed, scenario.replicas, step, {"firm": ids})
-            for side, world in enumerate(worlds):
-                taken = inprocess.advance(world, states[side], [shocks], [ids])
-                states[side] = taken.state
-                recorders[side].add(taken)
-            progress(step + 1, worlds[0].steps)
-    except KeyboardInterrupt:
-        interrupted = True
-        if not recorders[1].years:
-            raise
-    years = recorders[1].years
+    played = runtime.play(play_of(scenario, worlds, record_firms=record_firms), progress)
+    policy, reference = played.kept
+    years = reference[0].years
+    if played.interrupted and not years:
+        raise KeyboardInterrupt
+    firms = [ids["firm"] for ids in played.ids]
     return Pair(
         scenario=scenario,
         world=worlds[0],
-        policy=recorders[0].history(years),
-        reference=recorders[1].history(years),
+        policy=history(policy, firms, years),
+        reference=history(reference, firms, years),
         economy=economy,
         graph=graph,
-        interrupted=interrupted,
+        interrupted=played.interrupted,
+        plants=plants,
+    )
+
+
+def play_of(
+    scenario: Scenario, worlds: Sequence[CbamWorld], *, record_firms: bool = True
+) -> Play[Firms, Commons, FirmActions]:
+    """What a runtime steps: a world, and its reference if given, with the scenario's seed."""
+    return Play(
+        worlds=tuple(worlds),
+        seed=scenario.seed,
+        replicas=scenario.replicas,
+        steps=worlds[0].steps,
+        recorder=partial(Recorder, record_firms=record_firms),
+        so_far=leakage_so_far,
     )

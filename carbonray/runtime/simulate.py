@@ -3,26 +3,60 @@
 A runner is a function `(scenario, *, device, robust, progress, ...)` that gives a `RunResult`.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, overload
+from typing import TYPE_CHECKING, Any, Protocol, Unpack, overload
 
 from carbonray.config import Scenario, ScenarioError
 from carbonray.config_worlds import AnyScenario
 from carbonray.data.scenarios import MainScenario, load, world_of
+from carbonray.units import QUARTERS
 
 if TYPE_CHECKING:
     from carbonray.config_climate import NegotiationScenario
     from carbonray.runtime.cbam_result import Result
+    from carbonray.runtime.distributed import OnRay
+    from carbonray.runtime.on_ray import RayOptions
+    from carbonray.runtime.shard import Tell
     from carbonray.runtime.simulate_negotiation import NegotiationResult
 
-Progress = Callable[[str, int, int], None]
+
+class Progress(Protocol):
+    """Told a task, how much of it is done, and perhaps a few words."""
+
+    def __call__(self, task: str, done: int, of: int, note: str = "", /) -> None:
+        """Take note."""
 
 
-def silent(task: str, done: int, of: int) -> None:
+def silent(task: str, done: int, of: int, note: str = "", /) -> None:
     """No progress."""
+
+
+def telling(progress: Progress) -> "Tell":
+    """Progress of a runtime, with the step rate and its figures so far in words."""
+    started = time.perf_counter()
+
+    def tell(done: int, of: int, so_far: Mapping[str, float]) -> None:
+        rate = {"steps_per_second": done / (time.perf_counter() - started)}
+        progress("simulating", done, of, ", ".join(words(name, value) for name, value in {**rate, **so_far}.items()))
+
+    return tell
+
+
+def words(name: str, value: float) -> str:
+    """A figure so far, as the progress line shows it."""
+    return f"{name} {value:.3g}" if name not in WORDS else WORDS[name].format(value)
+
+
+WORDS = {
+    "steps_per_second": "{:.3g} steps/s",
+    "leakage_rate": "leakage {:.2%} so far",
+    "temperature_c": "{:.2f} C above 1900",
+    "slowest_shard_seconds": "slowest shard {:.3f} s a step",
+}
 
 
 class RunResult(Protocol):
@@ -47,6 +81,8 @@ class RunResult(Protocol):
 class Runner:
     """Who runs a world, and the options of `simulate` that are not for every world."""
 
+    agent_steps: Callable[[Any], int]  # of a run and its reference
+    agent_steps_per_second: float  # of one core, measured by `carbonray bench world`
     module: str  # imported when the world is first run
     function: str
     has: str  # what the world has instead of the options of others
@@ -65,6 +101,8 @@ RUNNERS: Mapping[str, Runner] = {
         has="firms that follow rules",
         keys={"firms": "firms.number", "plants": "firms.plants", "years": "years"},
         arguments=("uncertainty",),
+        agent_steps=lambda scenario: 2 * scenario.firms.number * scenario.replicas * scenario.years * QUARTERS,
+        agent_steps_per_second=3e6,
     ),
     "climate-negotiation": Runner(
         module="carbonray.runtime.simulate_negotiation",
@@ -72,6 +110,10 @@ RUNNERS: Mapping[str, Runner] = {
         has="27 regions from 2015 to 2115",
         keys={},
         arguments=("actions",),
+        agent_steps=lambda scenario: (
+            2 * 27 * scenario.replicas * (20 if scenario.negotiation.protocol == "none" else 60)
+        ),
+        agent_steps_per_second=1e6,
     ),
 }
 """Every world."""
@@ -91,7 +133,9 @@ def simulate(
     settings: Sequence[str] = ...,
     robust: bool = ...,
     uncertainty: int | None = ...,
+    on: str = ...,
     progress: Progress = ...,
+    **ray: "Unpack[RayOptions]",
 ) -> "Result": ...
 @overload
 def simulate(
@@ -100,7 +144,9 @@ def simulate(
     device: str = ...,
     robust: bool = ...,
     actions: str | Path | None = ...,
+    on: str = ...,
     progress: Progress = ...,
+    **ray: "Unpack[RayOptions]",
 ) -> "NegotiationResult": ...
 @overload
 def simulate(
@@ -115,7 +161,9 @@ def simulate(
     robust: bool = ...,
     uncertainty: int | None = ...,
     actions: str | Path | None = ...,
+    on: str = ...,
     progress: Progress = ...,
+    **ray: "Unpack[RayOptions]",
 ) -> RunResult: ...
 def simulate(
     target: str | Path | AnyScenario = "law",
@@ -129,7 +177,9 @@ def simulate(
     robust: bool = True,
     uncertainty: int | None = None,
     actions: str | Path | None = None,
+    on: str = "process",
     progress: Progress = silent,
+    **ray: "Unpack[RayOptions]",
 ) -> RunResult:
     """Simulate a scenario beside its reference run.
 
@@ -144,7 +194,9 @@ def simulate(
         robust: whether what tests the headline figures is computed beside the run.
         uncertainty: draws of the uncertain parameters, for intervals; 24 if `robust`, else none, if left out; cbam.
         actions: file of recorded actions to replay, array `actions` [step, region, head]; climate-negotiation.
+        on: `process`, or `ray` for a cluster, with the same bytes.
         progress: told the task, and how much of it is done.
+        ray: options of a run on Ray: address, shard, checkpoint, every, patience; see `RayOptions`.
 
     Returns:
         What the world's runner gives: `Result` for cbam, `NegotiationResult` for climate-negotiation.
@@ -156,11 +208,85 @@ def simulate(
     arguments = {"uncertainty": uncertainty, "actions": actions}
     refuse_foreign(scenario.world, arguments)
     check_device(device)
+    check_runtime(on, device, ray)
+    told = {"robust": robust, **arguments}
+    if on == "process":
+        return _run(scenario, told, device=device, progress=progress)
+    from carbonray.runtime.on_ray import runtime_of
+
+    lasting = {**told, "actions": None if actions is None else str(Path(actions).absolute())}
+    return _run(scenario, told, runtime=runtime_of(scenario, ray, lasting), progress=progress)
+
+
+def resume(
+    place: str | Path, *, address: str | None = None, patience: float | None = None, progress: Progress = silent
+) -> RunResult:
+    """Go on with a run on Ray from the checkpoint that stands at a place; the bytes of a run that was never stopped.
+
+    Args:
+        place: directory or URL that `checkpoint` named.
+        address: of the cluster; one of this machine's cores if left out.
+        patience: seconds without an answer after which a shard or node is given up.
+        progress: told the task, and how much of it is done.
+
+    Raises:
+        CheckpointError: if no checkpoint stands there, or what it was run on has changed.
+    """
+    from carbonray.runtime.on_ray import resumed
+
+    found = resumed(place, address=address, patience=patience)
+    return _run(found.scenario, found.options, runtime=found.runtime, progress=progress)
+
+
+def _run(
+    scenario: AnyScenario,
+    options: Mapping[str, Any],
+    *,
+    device: str = "cpu",
+    runtime: "OnRay | None" = None,
+    progress: Progress,
+) -> RunResult:
+    """Hand a scenario to the runner of its world."""
     runner = RUNNERS[scenario.world]
     run = getattr(import_module(runner.module), runner.function)
-    own = {name: arguments[name] for name in runner.arguments}
-    result: RunResult = run(scenario, device=device, robust=robust, progress=progress, **own)
-    return result
+    own = {name: options[name] for name in ("robust", *runner.arguments)}
+    if runtime is None:
+        result: RunResult = run(scenario, device=device, progress=progress, **own)
+        return result
+    result = run(scenario, runtime=runtime, progress=progress, **own)
+    return replace(result, notices=[*runtime.notices, *result.notices])  # type: ignore[type-var]
+
+
+RAY_PAYS = 60.0
+"""Seconds on one core from which a run is better shared among cores."""
+RAY_STARTS = 10.0
+"""Seconds that a cluster and its actors take to start."""
+
+
+def advice(scenario: AnyScenario, on: str, cores: int) -> list[str]:
+    """Whether another place to run would be faster; nothing if it would not."""
+    runner = RUNNERS[scenario.world]
+    seconds = runner.agent_steps(scenario) / runner.agent_steps_per_second
+    if on == "process" and seconds > RAY_PAYS and cores > 1:
+        return [f"about {seconds / 60:.0f} minutes on one core; --on ray would share them among {cores}"]
+    if on == "ray" and seconds < RAY_STARTS:
+        return [f"about {max(seconds, 1):.0f} s in one process; starting actors on Ray takes longer"]
+    return []
+
+
+def check_runtime(on: str, device: str, ray: Mapping[str, Any]) -> None:
+    """Refuse a place to run that is not there, and options that are not for it.
+
+    Raises:
+        ScenarioError: naming the option.
+    """
+    if on not in ("process", "ray"):
+        raise ScenarioError(f"--on {on}: choose process or ray")
+    given = [name for name, value in ray.items() if value is not None]
+    if on == "process" and given:
+        raise ScenarioError(f"--{given[0]}: only with --on ray")
+    if on == "ray" and device != "cpu":
+        raise ScenarioError(f"--device {device}: only with --on process; shards on Ray have the same bytes on CPUs")
 
 
 def load_target(target: str | Path | AnyScenario, settings: Sequence[str] = (), **options: Any) -> AnyScenario:

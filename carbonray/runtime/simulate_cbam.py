@@ -13,9 +13,10 @@ from carbonray.runtime import robustness
 from carbonray.runtime import uncertainty as intervals
 from carbonray.runtime.cbam_result import Result
 from carbonray.runtime.equilibrium import static_leakage, without_counterpart
-from carbonray.runtime.inprocess import threads
+from carbonray.runtime.inprocess import IN_PROCESS, threads
 from carbonray.runtime.pair import Pair, run
-from carbonray.runtime.simulate import Progress, load_target, silent
+from carbonray.runtime.shard import Runtime
+from carbonray.runtime.simulate import Progress, load_target, silent, telling
 from carbonray.units import QUARTERS
 
 
@@ -25,6 +26,7 @@ def simulate_cbam(
     device: str = "cpu",
     robust: bool = True,
     uncertainty: int | None = None,
+    runtime: Runtime = IN_PROCESS,
     progress: Progress = silent,
 ) -> Result:
     """Simulate a scenario beside its reference run.
@@ -34,6 +36,7 @@ def simulate_cbam(
         device: `cpu` or `cuda`.
         robust: whether the ablation, the sensitivity and the oracle are computed beside the run.
         uncertainty: draws of the uncertain parameters, for intervals; 24 if `robust`, else none, if left out.
+        runtime: what steps the run and its reference; what is computed beside them stays in this process.
         progress: told the task, and how much of it is done.
 
     Raises:
@@ -43,7 +46,7 @@ def simulate_cbam(
     number = draws_of(uncertainty, robust=robust)
     economy = economy_of(scenario)
     started = time.perf_counter()
-    pair = run(scenario, economy=economy, device=device, progress=lambda done, of: progress("simulating", done, of))
+    pair = run(scenario, economy=economy, device=device, runtime=runtime, progress=telling(progress))
     wall = time.perf_counter() - started
     found = robustness.summary_of(pair)
     draws = None

@@ -19,10 +19,12 @@ from carbonray.data.actions import read_actions
 from carbonray.data.negotiation import moved_rates, negotiation_world
 from carbonray.runtime import negotiation_tables as tables
 from carbonray.runtime import outputs
+from carbonray.runtime.inprocess import IN_PROCESS
 from carbonray.runtime.negotiation_run import Century, run, together
 from carbonray.runtime.negotiation_summary import headline, index_bounds, lines, switch_effects
 from carbonray.runtime.negotiation_trajectory import replay
-from carbonray.runtime.simulate import Progress, silent
+from carbonray.runtime.shard import Runtime
+from carbonray.runtime.simulate import Progress, silent, telling
 from carbonray.worlds.climate_negotiation.heads import Heads
 from carbonray.worlds.climate_negotiation.protocols import CLUB_FLOOR
 from carbonray.worlds.climate_negotiation.world import NegotiationWorld
@@ -101,6 +103,7 @@ def simulate_negotiation(
     actions: str | Path | None = None,
     device: str = "cpu",
     robust: bool = True,
+    runtime: Runtime = IN_PROCESS,
     progress: Progress = silent,
 ) -> NegotiationResult:
     """Simulate a scenario beside its reference run.
@@ -110,6 +113,7 @@ def simulate_negotiation(
         actions: a file of recorded actions, replayed in both runs; its width says whether regions negotiate.
         device: `cpu` or `cuda`.
         robust: whether the effect of each of the reference's oddities is measured beside the run.
+        runtime: what steps the run and its reference; what is computed beside them stays in this process.
         progress: told the task, and how much of it is done.
 
     Raises:
@@ -132,7 +136,8 @@ def simulate_negotiation(
         seed=scenario.seed,
         replicas=scenario.replicas,
         actions=recorded,
-        progress=lambda done, of: progress("simulating", done, of),
+        runtime=runtime,
+        progress=telling(progress),
     )
     wall = time.perf_counter() - started
     found = _beside(scenario, world, policy, reference, recorded, robust=robust, device=device, progress=progress)

@@ -63,6 +63,11 @@ class CournotWorld:
         return {"firm": Role(count=len(self.cost), features=2, heads=(len(CHANGES),))}
 
     @property
+    def agents_by_region(self) -> Mapping[str, int]:
+        """One market."""
+        return {"market": len(self.cost)}
+
+    @property
     def rounds(self) -> int:
         """Nobody replies."""
         return 1

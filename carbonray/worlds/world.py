@@ -116,6 +116,10 @@ class World(Protocol[A, K, D]):
         """The kinds of agents."""
 
     @property
+    def agents_by_region(self) -> Mapping[str, int]:
+        """Regions, and how many agents of the first role each has; the agents of a region follow each other."""
+
+    @property
     def steps(self) -> int:
         """Steps of an episode."""
 

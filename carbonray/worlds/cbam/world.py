@@ -50,6 +50,13 @@ class CbamWorld(Model):
         return {"firm": Role(count=len(self.firms.size), features=len(FEATURES), heads=heads)}
 
     @property
+    def agents_by_region(self) -> Mapping[str, int]:
+        """Firms of each region."""
+        ends = self.firms.cell_ends.view(len(self.regions), -1)[:, -1]
+        counts = torch.diff(ends, prepend=ends.new_zeros(1))
+        return dict(zip(self.regions, counts.tolist(), strict=True))
+
+    @property
     def covered_sectors(self) -> tuple[str, ...]:
         """Sectors with CBAM goods."""
         return tuple(self.sectors[place] for place in self.policy.covered.tolist())

@@ -66,6 +66,11 @@ class NegotiationWorld:
         return {"region": Role(count=self.count, features=len(self.columns), heads=self.heads.sizes)}
 
     @property
+    def agents_by_region(self) -> Mapping[str, int]:
+        """A region is an agent."""
+        return dict.fromkeys(self.parameters.names, 1)
+
+    @property
     def steps(self) -> int:
         """A century: 20 activity steps, and 40 of negotiation where there is a protocol."""
         return ACTIVITY_STEPS * (3 if self.negotiates else 1)
@@ -155,7 +160,7 @@ class NegotiationWorld:
 
     def decode(self, choices: Mapping[str, Tensor]) -> Tensor:
         """[B, n, heads] levels are the actions."""
-        return choices["region"]
+        return choices["region"].to(self.parameters.regions.capital_0.device)
 
     def act(self, agents: Regions, commons: Commons, actions: Tensor, shocks: Shocks) -> tuple[Regions, Bid]:
         """Propose, answer, or produce and order."""

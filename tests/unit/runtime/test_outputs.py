@@ -169,8 +169,8 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
 
 class TestInterruption:
     @staticmethod
-    def stop_at(step: int) -> Callable[[int, int], None]:
-        def progress(done: int, of: int) -> None:
+    def stop_at(step: int) -> Callable[[int, int, object], None]:
+        def progress(done: int, of: int, so_far: object) -> None:
             if done == step:
                 raise KeyboardInterrupt
 

@@ -1,6 +1,7 @@
 """A century beside its reference: figures, tables, replays and the run directory."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -164,16 +165,16 @@ def test_index_bounds_are_the_published_ones(shipped: NegotiationResult) -> None
 
 def test_an_interrupted_run_keeps_whole_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[int] = []
-    real = negotiation_run._keep
+    real = negotiation_run._regions
 
-    def stop(kept: object, moment: object) -> None:
-        if len(told) == 11:  # the sixth of the policy run is kept, that of the reference run is not
-            monkeypatch.setattr(negotiation_run, "_keep", real)
+    def stop(rows: Any) -> Any:
+        if len(told) == 9:  # the fifth of the policy run is kept, that of the reference run is not
+            monkeypatch.setattr(negotiation_run, "_regions", real)
             raise KeyboardInterrupt
         told.append(1)
-        real(kept, moment)
+        return real(rows)
 
-    monkeypatch.setattr(negotiation_run, "_keep", stop)
+    monkeypatch.setattr(negotiation_run, "_regions", stop)
     found = result("club")
     assert found.summary["temperature_c"] < found.summary["temperature_reference_c"]
     assert found.summary["interrupted"]
@@ -202,15 +203,15 @@ def test_an_interruption_beside_the_run_leaves_its_part_out(monkeypatch: pytest.
 
 def test_only_the_run_and_its_reference_keep_what_was_done_before_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
     kept: list[int] = []
-    real = negotiation_run._keep
+    real = negotiation_run._regions
 
-    def stop(each: object, moment: object) -> None:
+    def stop(rows: Any) -> Any:
         kept.append(1)
         if len(kept) == 45:  # 21 states of the run, 21 of its reference, then the runs of the bounds
             raise KeyboardInterrupt
-        real(each, moment)
+        return real(rows)
 
-    monkeypatch.setattr(negotiation_run, "_keep", stop)
+    monkeypatch.setattr(negotiation_run, "_regions", stop)
     found = result("club", robust=True)
     assert found.summary["interrupted"]
     assert found.summary["climate_index"] is None

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from carbonray.runtime import inprocess
+from carbonray.runtime import exchange
 from carbonray.worlds import exact
-from carbonray.worlds.world import Bid, Total
+from carbonray.worlds.world import Bid, Pool, Total
 
 EXACT = 1e-15
 TIGHT = 1e-12
@@ -35,6 +35,10 @@ class TestGrain:
         assert bound / (unit / 2) > 2**62
 
 
+def merged(bids: list[Bid]) -> Pool:
+    return exchange.merged(bids[0], [exchange.packed(bid) for bid in bids])
+
+
 class TestTotals:
     @given(values=amounts)
     @settings(deadline=None)
@@ -52,8 +56,8 @@ class TestTotals:
     def test_a_total_does_not_depend_on_shards(self, values: list[float], data: st.DataObject) -> None:
         cut = data.draw(st.integers(0, len(values)))
         parts = [Bid(totals={"money": total_of(part)}) for part in (values[:cut], values[cut:])]
-        whole = inprocess.merge([Bid(totals={"money": total_of(values)})])
-        assert torch.equal(inprocess.merge(parts).totals["money"], whole.totals["money"])
+        whole = merged([Bid(totals={"money": total_of(values)})])
+        assert torch.equal(merged(parts).totals["money"], whole.totals["money"])
 
     @given(counts=st.lists(st.integers(0, 5), min_size=1, max_size=8), seed=st.integers(0, 1000))
     @settings(deadline=None)
@@ -86,7 +90,14 @@ class TestTotals:
     def test_shards_beyond_the_bound_together_are_refused(self) -> None:
         bids = [Bid(totals={"stock": total_of([0.7], bound=1.0)}) for _ in range(2)]
         with pytest.raises(exact.SumOutOfBoundError, match=r"^stock: "):
-            inprocess.merge(bids)
+            merged(bids)
+
+    @pytest.mark.parametrize("value", [math.nan, 1.0])
+    @pytest.mark.parametrize("shards", [2, 3, 4, 8])
+    def test_what_shards_add_never_wraps_into_bounds(self, value: float, shards: int) -> None:
+        bids = [Bid(totals={"stock": total_of([value], bound=1.0)}) for _ in range(shards)]
+        with pytest.raises(exact.SumOutOfBoundError, match=r"^stock: "):
+            merged(bids)
 
 
 class TestPower:

@@ -1,0 +1,103 @@
+"""From what a user asks of `simulate --on ray` to the runtime that does it, and back from a checkpoint to the run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, TypedDict
+
+from carbonray.config import ScenarioError
+from carbonray.config_worlds import WORLDS, AnyScenario
+from carbonray.runtime import checkpoint as checkpoints
+from carbonray.runtime.checkpoint import CheckpointError, Place
+from carbonray.runtime.distributed import PATIENCE, OnRay
+from carbonray.runtime.outputs import HASHES
+
+EVERY = 10
+"""Steps between checkpoints."""
+VERSIONS = ("carbonray", "torch", "numpy")
+
+
+class RayOptions(TypedDict, total=False):
+    """Options of `simulate` with `on="ray"`."""
+
+    address: str | None  # of the cluster, host:port or auto; one of this machine's cores if left out
+    shard: str | int | None  # region, firm or a number of agents for each actor; one actor for each core if left out
+    checkpoint: str | Path | None  # directory or URL; without one a loss costs all steps so far
+    every: int | None  # steps between checkpoints
+    patience: float | None  # seconds without an answer after which a shard or node is given up
+
+
+def runtime_of(scenario: AnyScenario, options: RayOptions, told: Mapping[str, Any]) -> OnRay:
+    """The runtime that a user asks for.
+
+    Args:
+        scenario: what it will run.
+        options: of Ray.
+        told: the other options of the run, for its checkpoints.
+
+    Raises:
+        ScenarioError: if an option is out of range.
+    """
+    every, patience = options.get("every") or EVERY, options.get("patience") or PATIENCE
+    if every < 1:
+        raise ScenarioError(f"--every {every}: give a number of steps, at least 1")
+    if not patience > 0:
+        raise ScenarioError(f"--patience {patience:g}: give a number of seconds above 0")
+    shard, place = options.get("shard"), options.get("checkpoint")
+    run = {
+        "name": scenario.name,
+        "world": scenario.world,
+        "scenario": scenario.model_dump(mode="json"),
+        "options": dict(told),
+        "shard": None if shard is None else str(shard),
+        "every": every,
+        "versions": {name: metadata.version(name) for name in VERSIONS},
+        "datasets": HASHES[scenario.world](scenario),
+    }
+    return OnRay(
+        address=options.get("address"),
+        shard=None if shard is None else str(shard),
+        place=None if place is None else Place(str(place)),
+        every=every,
+        patience=patience,
+        run=run,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resumed:
+    """A run that a checkpoint tells of."""
+
+    scenario: AnyScenario
+    options: Mapping[str, Any]  # of `simulate`
+    runtime: OnRay
+
+
+def resumed(place: str | Path, *, address: str | None = None, patience: float | None = None) -> Resumed:
+    """The run that stands at a place, ready to go on.
+
+    Raises:
+        CheckpointError: if no checkpoint stands there, or what it was run on has changed.
+    """
+    at = Place(str(place))
+    run = checkpoints.read_run(at)
+    now = {name: metadata.version(name) for name in VERSIONS}
+    for name, version in run["versions"].items():
+        if now.get(name) != version:
+            raise CheckpointError(f"{place}: was written with {name} {version}, not {now.get(name)}")
+    scenario = WORLDS[run["world"]].scenario.model_validate(run["scenario"])
+    hashes = HASHES[scenario.world](scenario)
+    changed = [name for name in run["datasets"] if hashes.get(name) != run["datasets"][name]]
+    if changed:
+        raise CheckpointError(f"{place}: {changed[0]} has changed since the checkpoint was written")
+    runtime = OnRay(
+        address=address,
+        shard=run["shard"],
+        place=at,
+        every=run["every"],
+        patience=patience or PATIENCE,
+        run=run,
+        resume=True,
+    )
+    return Resumed(scenario=scenario, options=run["options"], runtime=runtime)
