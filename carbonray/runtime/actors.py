@@ -87,6 +87,7 @@ class ShardActor:
         self.place, self.name = place, name
         self.gauges = Gauges(run, name)
         self.turns = -1
+        self._failure = ""
 
     def meet(self) -> dict[str, str]:
         """What must be the same on all machines for equal bytes."""
@@ -228,6 +229,10 @@ class ShardActor:
             place.write(f"{checkpoint.PROBE}-{self.place}", b"")
         return seen
 
+    def failure(self) -> str:
+        """The step that failed here because of one of this shard's agents; nothing if none did."""
+        return self._failure
+
     def kept(self) -> list[Any]:
         """What the recorders of this shard have, by world."""
         return [recorder.kept for recorder in self.shard.recorders]
@@ -240,8 +245,11 @@ class ShardActor:
         except CheckpointError:
             raise
         except Exception as error:
-            step = self.shard.boundary.step if hasattr(self.shard, "boundary") else 0
-            raise StepError(f"shard {self.name}, step {step}: {type(error).__name__}: {error}") from error
+            begun = hasattr(self.shard, "boundary")
+            step, ill = (self.shard.boundary.step, self.shard.ill()) if begun else (0, "")
+            told = f"step {step}, shard {self.name}{', ' * bool(ill)}{ill}: {type(error).__name__}: {error}"
+            self._failure = told if ill else ""
+            raise StepError(told) from error
 
     def _letters(self, bids: Sequence[Bid], other: int) -> list[Parcel] | None:
         if not self.routes.linked(other):

@@ -25,8 +25,8 @@ from carbonray.runtime.shard import Boundary
 from carbonray.worlds.world import Bid, Rows, Total
 
 COMMIT, RUN, PROBE = "COMMIT", "run.json", "probe"
-KEPT_FREE = 1.25
-"""Free bytes that must remain for a checkpoint, as a multiple of the last."""
+ROOM = 3.0
+"""Free bytes that a run needs for its checkpoints, as a multiple of the first, in which much is still equal."""
 
 
 class CheckpointError(ValueError):
@@ -123,6 +123,14 @@ class Place:
         system, path = self._remote()
         if system.exists(path):
             system.rm(path, recursive=True)
+
+    def lacks_room(self, folder: str) -> str:
+        """What is missing on the disk for more checkpoints like the one in a folder; nothing behind a URL."""
+        if self.local is None:
+            return ""
+        need = ROOM * sum(file.stat().st_size for file in (self.local / folder).iterdir())
+        free = shutil.disk_usage(self.local).free
+        return "" if free >= need else f"{need / 2**20:,.1f} MiB are needed, {free / 2**20:,.1f} free"
 
     def folders(self) -> list[str]:
         """Names of the steps that lie there."""
@@ -311,11 +319,12 @@ def _named(place: Place) -> Iterator[None]:
         yield
     except CheckpointError:
         raise
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        raise CheckpointError(f"{place.url}: {_reason(error)}") from error
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+        cause = error.__context__ if isinstance(error.__context__, OSError) else error  # torch hides a full disk
+        raise CheckpointError(f"{place.url}: {_reason(cause)}") from error
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"checkpoints cannot be kept there ({error.strerror})"
     if isinstance(error, ImportError):

@@ -135,9 +135,7 @@ class Ensemble:
                 losses, at = (losses + 1 if stands == at else 1), stands
                 names = ", ".join(self.splits[shard].name for shard in sorted(lost.shards)) or "a message"
                 if losses > TRIES:
-                    raise LostError(
-                        f"{names}: lost {losses} times after step {stands} ({lost.why}); given up"
-                    ) from None
+                    raise LostError(f"{names}: {lost.why} {losses} times after step {stands}; given up") from None
                 self.options.notices.append(f"{names}: {lost.why}; made anew, went on from step {stands}")
                 self.suspects |= lost.nodes
                 for shard in lost.shards:
@@ -172,10 +170,18 @@ class Ensemble:
         for shard in self.members:
             self.place.remove(f"{checkpoint.PROBE}-{shard}")
         self._checkpoint(0)
+        lacking = self.place.lacks_room(checkpoint.folder(0))
+        if lacking:
+            self.commit = None
+            raise CheckpointError(f"{self.place.url}: no room for checkpoints (No space left on device: {lacking})")
 
     def _checkpoint(self, step: int) -> None:
         assert self.place is not None
-        written = self._answers({k: m.handle.save.remote(self.place, step) for k, m in self.members.items()})
+        try:
+            written = self._answers({k: m.handle.save.remote(self.place, step) for k, m in self.members.items()})
+        except CheckpointError as error:
+            stands = f"; that of step {self.commit.step} stands, go on with --resume" if self.commit else ""
+            raise CheckpointError(f"{error}{stands}") from None
         digests = tuple(written[shard] for shard in range(len(self.splits)))
         checkpoint.commit(self.place, step, digests)
         self.commit = Commit(step=step, digests=digests)
@@ -208,12 +214,17 @@ class Ensemble:
             pinned = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(where[shard], soft=False)
             handle = kind.options(scheduling_strategy=pinned).remote(shard, self.splits[shard].name, name)
             self.members[shard] = _Member(handle=handle, node=where[shard])
-        met = self._answers({shard: self.members[shard].handle.meet.remote() for shard in shards})
-        for shard, told in met.items():
-            self._check_alike(told, where[shard])
-        built = {shard: self.members[shard].handle.build.remote(self._play, self._ids) for shard in shards}
-        for shard, receivers in self._answers(built).items():
-            self.members[shard].receivers = receivers
+        try:
+            met = self._answers({shard: self.members[shard].handle.meet.remote() for shard in shards})
+            for shard, told in met.items():
+                self._check_alike(told, where[shard])
+            built = {shard: self.members[shard].handle.build.remote(self._play, self._ids) for shard in shards}
+            for shard, receivers in self._answers(built).items():
+                self.members[shard].receivers = receivers
+        except _Lost:
+            for shard in shards:  # none of them is of use before all of them are
+                self._dismiss(shard)
+            raise
 
     def _check_alike(self, told: Mapping[str, str], node: str) -> None:
         """Refuse machines whose bytes would differ.
@@ -330,6 +341,8 @@ class Ensemble:
         inner = error
         while inner is not None and not isinstance(inner, StepError | CheckpointError):
             inner = getattr(inner, "cause", None)
+        if isinstance(inner, StepError):
+            return self._told_best(inner)
         if inner is not None:
             return inner
         dead = self._dead()
@@ -340,6 +353,16 @@ class Ensemble:
         ):
             return error
         return _Lost((), "lost on its way")
+
+    def _told_best(self, error: StepError) -> StepError:
+        """Of all shards' accounts of a failed step the one that names an agent, if any does."""
+        told = [member.handle.failure.remote() for member in self.members.values()]
+        answered, _ = self.ray.wait(told, num_returns=len(told), timeout=NODE_ANSWERS)
+        try:
+            named = [text for text in self.ray.get(answered) if text]
+        except self.ray.exceptions.RayError:
+            named = []
+        return StepError(named[0]) if named else error
 
     def _dead(self) -> set[int]:
         """Shards whose actors do not live any more."""
@@ -368,7 +391,11 @@ class Ensemble:
 def _on(ray: Any, node: str) -> Any:
     """A task on a node that shows that it lives."""
     pinned = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node, soft=False)
-    return ray.remote(num_cpus=0, max_retries=0)(int).options(scheduling_strategy=pinned).remote()
+    return ray.remote(num_cpus=0, max_retries=0)(_here).options(scheduling_strategy=pinned).remote()
+
+
+def _here() -> bool:
+    return True
 
 
 def _listed(refs: Any) -> list[Any]:

@@ -108,7 +108,8 @@ def _in_line(parts: Sequence[tuple[NDArray[Any], NDArray[Any]]]) -> Rows:
     """Rows of all shards in order of agent id."""
     ids, values = np.concatenate([ids for ids, _ in parts]), np.concatenate([rows for _, rows in parts], 1)
     order = np.argsort(ids, kind="stable")
-    return Rows(ids=torch.from_numpy(ids[order]), values=torch.from_numpy(values[:, order]))
+    in_line = values.take(order, 1)  # indexing would lay the result out otherwise, and float sums depend on that
+    return Rows(ids=torch.from_numpy(ids[order]), values=torch.from_numpy(in_line))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from carbonray.runtime import exchange
 from carbonray.runtime.shard import Play, Played, Shard, Tell, conversation
-from carbonray.worlds.world import Bid, Outcome, Rows, Shocks, World
+from carbonray.worlds import exact
+from carbonray.worlds.world import Outcome, Rows, Shocks, World
 
 A = TypeVar("A")
 K = TypeVar("K")
@@ -73,7 +74,7 @@ def advance(
         conversation(world, agents, state.commons, shock, None if actions is None else actions[place])
         for place, (agents, shock) in enumerate(zip(state.agents, shocks, strict=True))
     ]
-    bids: list[Bid] = [next(each) for each in said]
+    bids = [next(each)[1] for each in said]
     ended: list[tuple[A, K, Outcome]] = []
     ways = None if len(ids) == 1 else [exchange.routes(world.edges.numpy(), ids, place) for place in range(len(ids))]
     while not ended:
@@ -81,7 +82,7 @@ def advance(
         bids = []
         for each, told in zip(said, heard, strict=True):
             try:
-                bids.append(each.send(told))
+                bids.append(each.send(told)[1])
             except StopIteration as end:
                 ended.append(end.value)
     ((booked, _), *_) = exchange.together(world.edges, ids, [outcome.accounts for _, _, outcome in ended], ways)
@@ -115,7 +116,11 @@ class InProcess:
     def _step(self, shard: Shard, tell: Tell) -> None:
         worlds = shard.play.worlds
         while shard.bids:
-            shard.hear([exchange.alone(world.edges, bid) for world, bid in zip(worlds, shard.bids, strict=True)])
+            try:
+                heard = [exchange.alone(world.edges, bid) for world, bid in zip(worlds, shard.bids, strict=True)]
+            except exact.SumOutOfBoundError as error:
+                raise exact.SumOutOfBoundError(f"step {shard.boundary.step}: {error} {shard.ill()}".strip()) from None
+            shard.hear(heard)
             if shard.boundary.unbooked:
                 booked = [
                     exchange.alone(world.edges, each)[0]

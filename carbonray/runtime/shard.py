@@ -4,13 +4,14 @@ A shard opens a step by acting, says a bid for each world, hears pool and mail, 
 settling booked is said with the next bid, so that a step costs one exchange for each time the world clears.
 """
 
-from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from carbonray.worlds.world import Bid, Ids, Mail, Outcome, Pool, Shocks, World
 
@@ -20,14 +21,15 @@ D = TypeVar("D")
 A_contra = TypeVar("A_contra", contravariant=True)
 K_contra = TypeVar("K_contra", contravariant=True)
 Heard = tuple[Pool, Mail]
+Said = tuple[A, Bid]
 
 
 def conversation(
     world: World[A, K, D], agents: A, commons: K, shocks: Shocks, actions: D | None = None
-) -> Generator[Bid, Heard, tuple[A, K, Outcome]]:
+) -> Generator[Said[A], Heard, tuple[A, K, Outcome]]:
     """One step of a shard: act, clear, reply where there is an answer, settle.
 
-    Yields bids and is sent what they were exchanged for.
+    Yields its agents and their bid, and is sent what the bids of all shards were exchanged for.
 
     Args:
         world: the world.
@@ -44,7 +46,7 @@ def conversation(
     agents, bid = world.act(agents, commons, actions, shocks)
     mail: dict[str, Any] = {}
     for round in range(world.rounds):
-        pool, letters = yield bid
+        pool, letters = yield agents, bid
         mail.update(letters)
         commons = world.clear(commons, pool, shocks, round)
         if round < world.rounds - 1:
@@ -98,8 +100,13 @@ class Shard:
         """Prepare; `begin` opens a step."""
         self.play, self.ids = play, ids
         self.recorders = [play.recorder(world) for world in play.worlds]
-        self.bids: list[Bid] = []
-        """Said and not yet exchanged, by world; none after the last step."""
+        self.said: list[Said[Any]] = []
+        """Agents as they are within the step and what they said that is not yet exchanged; none after the last step."""
+
+    @property
+    def bids(self) -> list[Bid]:
+        """Said and not yet exchanged, by world."""
+        return [bid for _, bid in self.said]
 
     @property
     def count(self) -> int:
@@ -122,7 +129,7 @@ class Shard:
     def _open(self) -> None:
         """Act in every world, unless the play is over."""
         play, at = self.play, self.boundary
-        self.bids = []
+        self.said = []
         if at.step == play.steps:
             return
         shocks = play.worlds[0].shocks(play.seed, play.replicas, at.step, self.ids)
@@ -130,7 +137,7 @@ class Shard:
             conversation(world, agents, commons, shocks, self._recorded(world))
             for world, agents, commons in zip(play.worlds, at.agents, at.commons, strict=True)
         ]
-        self.bids = [next(each) for each in self._conversations]
+        self.said = [next(each) for each in self._conversations]
 
     def _recorded(self, world: World[Any, Any, Any]) -> Any:
         """The actions of a step that a play prescribes, if it does."""
@@ -149,13 +156,13 @@ class Shard:
 
     def hear(self, heard: Sequence[Heard]) -> None:
         """Go on in every world with what its bids were exchanged for: to the next bids, or into the next step."""
-        bids, ended = [], []
+        said, ended = [], []
         for each, told in zip(self._conversations, heard, strict=True):
             try:
-                bids.append(each.send(told))
+                said.append(each.send(told))
             except StopIteration as end:
                 ended.append(end.value)
-        self.bids = bids
+        self.said = said
         if ended:
             self.boundary = replace(
                 self.boundary,
@@ -165,6 +172,27 @@ class Shard:
                 unbooked=tuple(outcome.accounts for _, _, outcome in ended),
             )
             self._open()
+
+    def ill(self) -> str:
+        """The first agent that holds something that is no finite number, and what; nothing if there is none."""
+        role, ids = next(iter(self.ids.items()))
+        for agents in (*(agents for agents, _ in self.said), *self.boundary.agents):
+            for name, values in _tensors(agents):
+                bad = (~torch.isfinite(values)).nonzero()
+                axis = next((axis for axis in (1, -1) if values.dim() > 1 and values.shape[axis] == len(ids)), None)
+                if len(bad) and axis is not None:
+                    return f"{role} {ids[int(bad[0, axis])]}: {name} is not a finite number"
+        return ""
+
+
+def _tensors(part: Any) -> Iterator[tuple[str, Tensor]]:
+    """Tensors of floats in nested dataclasses, by name."""
+    for item in fields(part):
+        value = getattr(part, item.name)
+        if isinstance(value, Tensor) and value.is_floating_point():
+            yield item.name, value
+        elif is_dataclass(value):
+            yield from _tensors(value)
 
 
 @dataclass(frozen=True, kw_only=True)

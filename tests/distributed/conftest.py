@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # loopback only; read when ray is imported
+os.environ["RAY_IGNORE_UNHANDLED_ERRORS"] = "1"
 HEALTH = {"health_check_initial_delay_ms": 1000, "health_check_period_ms": 500, "health_check_timeout_ms": 1000}
 """A node that hangs is noticed by the head after seconds instead of a minute."""
 

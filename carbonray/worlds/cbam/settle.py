@@ -77,9 +77,19 @@ def settle(model: Model, firms: Firms, commons: Commons, mail: Mail) -> tuple[Fi
     if params.own_allocation is not None:
         values["allocation"] = allocation * made
     if not bool(torch.isfinite(profit.sum())):
-        raise SettlementError(f"step {commons.step}: a firm's profit is not a number")
+        raise SettlementError(f"quarter {commons.step - 1}: the profit of {_first_bad(model, firms, profit)}")
     accounts = Bid(totals=totals_by_cell(firms.shard, values, model.bounds))
     return settled, Outcome(reward={"firm": profit}, terminated=False, accounts=accounts)
+
+
+def _first_bad(model: Model, firms: Firms, profit: Tensor) -> str:
+    bad = (~torch.isfinite(profit)).any(0).nonzero()
+    if not len(bad):
+        return "all firms is too large to add up"
+    place = bad[0, 0]
+    region, sector = divmod(int(firms.shard.cell[place]), len(model.sectors))
+    named = f"firm {int(firms.shard.ids[place])} ({model.sectors[sector]}, {model.regions[region]})"
+    return f"{named} is not a number"
 
 
 def _log_cost(model: Model, firms: Firms, cleared: Cleared) -> Tensor:
