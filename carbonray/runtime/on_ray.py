@@ -39,26 +39,27 @@ def runtime_of(scenario: AnyScenario, options: RayOptions, told: Mapping[str, An
     Raises:
         ScenarioError: if an option is out of range.
     """
-    every, patience = options.get("every") or EVERY, options.get("patience") or PATIENCE
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    every, patience = given.get("every", EVERY), given.get("patience", PATIENCE)
     if every < 1:
         raise ScenarioError(f"--every {every}: give a number of steps, at least 1")
     if not patience > 0:
         raise ScenarioError(f"--patience {patience:g}: give a number of seconds above 0")
-    shard, place = options.get("shard"), options.get("checkpoint")
+    shard = str(given["shard"]) if "shard" in given else None
     run = {
         "name": scenario.name,
         "world": scenario.world,
         "scenario": scenario.model_dump(mode="json"),
         "options": dict(told),
-        "shard": None if shard is None else str(shard),
+        "shard": shard,
         "every": every,
         "versions": {name: metadata.version(name) for name in VERSIONS},
         "datasets": HASHES[scenario.world](scenario),
     }
     return OnRay(
-        address=options.get("address"),
-        shard=None if shard is None else str(shard),
-        place=None if place is None else Place(str(place)),
+        address=given.get("address"),
+        shard=shard,
+        place=Place(str(given["checkpoint"])) if "checkpoint" in given else None,
         every=every,
         patience=patience,
         run=run,

@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
@@ -230,3 +231,54 @@ def played(scenario: Any, economy: Economy) -> tuple[Any, Any]:
 
     worlds = [build_world(each, economy) for each in (scenario, scenario.reference())]
     return pair.play_of(scenario, worlds), split(worlds[0], "10", 2)
+
+
+@pytest.mark.slow
+class TestPlaces:
+    def test_checkpoints_behind_a_url_are_resumed_from(
+        self, cluster: Any, economy: Economy, truth: Any, tmp_path: Path
+    ) -> None:
+        changes = {"years": 2}
+        place = Place(f"file://{tmp_path}/checkpoints")
+        stopped: list[int] = []
+
+        def stop(done: int, of: int, so_far: Any) -> None:
+            stopped.append(done)
+            if done == 3:
+                raise RuntimeError("the caller fails")
+
+        with pytest.raises(RuntimeError, match="the caller fails"):
+            run(economy, OnRay(shard="10", place=place, every=1), stop, **changes)
+        told: list[int] = []
+        runtime = OnRay(shard="10", place=place, every=1, resume=True)
+        assert run(economy, runtime, lambda done, of, so_far: told.append(done), **changes) == truth(**changes)
+        assert told[0] > 1
+        assert told[-1] == 8
+
+    def test_a_place_that_not_every_machine_sees_is_refused(self, cluster: Any, economy: Economy) -> None:
+        with pytest.raises(CheckpointError, match=r"^memory://checkpoints: not every machine sees it"):
+            run(economy, OnRay(shard="10", place=Place("memory://checkpoints")))
+
+
+@pytest.mark.slow
+def test_a_run_is_seen_by_prometheus_while_it_runs(cluster: Any, economy: Economy) -> None:
+    import ray
+
+    (head,) = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("node:__internal_head__")]
+    seen: list[str] = []
+
+    def metrics() -> list[str]:
+        with urlopen(f"http://127.0.0.1:{head['MetricsExportPort']}/metrics") as page:
+            lines = page.read().decode().splitlines()
+        wanted = ("ray_carbonray_step{", "ray_carbonray_leakage_rate{", "ray_carbonray_shard_seconds{")
+        found = [line for line in lines if line.startswith(wanted) and 'run="watched-' in line]
+        told = {line.partition("{")[0] + "{" for line in found} == set(wanted)
+        return found if told and any('shard="firms 10-19"' in line for line in found) else []
+
+    def tell(done: int, of: int, so_far: Any) -> None:
+        if done == 8:
+            seen.extend(until(metrics))
+
+    run(economy, OnRay(shard="10", run={"name": "watched"}), tell, years=2)
+    assert {line.rpartition(" ")[2] for line in seen if line.startswith("ray_carbonray_step{")} <= {"7.0", "8.0"}
+    assert seen
