@@ -1,4 +1,4 @@
-"""The command line: `carbonray simulate | equilibrium | compare | scenarios | report | backtest | data | bench`.
+"""The command line: `carbonray simulate | sweep | submit | jobs | equilibrium | compare | scenarios | report | ...`.
 
 Nothing heavy is imported before a command needs it: `carbonray --help` answers in half a second.
 """
@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from carbonray.cli_jobs import jobs, submit
+from carbonray.cli_sweep import sweep
 
 app = typer.Typer(
     help="Where do emissions go when a region prices carbon, and which policy keeps them from leaking?",
@@ -212,6 +215,11 @@ def _only_resume(given: dict[str, object]) -> None:
         if value and name not in ("address", "patience"):
             shown = name if name.startswith("--") or name == "TARGET" else f"--{name}"
             raise ScenarioError(f"{shown}: leave it out with --resume; the checkpoint tells what runs")
+
+
+app.command()(sweep)
+app.add_typer(submit, name="submit")
+app.add_typer(jobs, name="jobs")
 
 
 @app.command()

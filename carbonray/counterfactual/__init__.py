@@ -1,1 +1,1 @@
-"""Interventions, paired effects and sweeps: a room that is empty until its issue."""
+"""Interventions and paired effects (empty until their issue), and sweeps: scenario x grid x seed over a cluster."""

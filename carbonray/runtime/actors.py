@@ -103,13 +103,13 @@ class ShardActor:
         """Take in what is played; the shards to which this one writes."""
         keep_memory()
         warnings.filterwarnings("ignore", message=".*not writable.*")
-        with threads(1):
-            self.play = unseal(sealed)
-            self.ids = ids
-            self.shard = Shard(self.play, ids[self.place])
-            at_edges = [next(iter(mine.values())) for mine in ids]
-            edges = self.play.worlds[0].edges.numpy()
-            self.routes = exchange.routes(edges, at_edges, self.place)
+        self._threads = threads(1)  # for good: looking for libraries costs as much as a step of 1,000 firms
+        self._threads.__enter__()
+        self.play = unseal(sealed)
+        self.ids = ids
+        self.shard = Shard(self.play, ids[self.place])
+        at_edges = [next(iter(mine.values())) for mine in ids]
+        self.routes = exchange.routes(self.play.worlds[0].edges.numpy(), at_edges, self.place)
         others = (other for other in range(len(ids)) if other != self.place)
         self.receivers = [other for other in others if self.routes.linked(other) or other == BOOKS]
         return self.receivers
@@ -123,7 +123,7 @@ class ShardActor:
             at: the checkpoint.
         """
         self.writers = writers
-        with threads(1), self._named():
+        with self._named():
             self.shard.begin()
             if place is not None and at is not None:
                 self.shard.begin(checkpoint.load(place, self.place, at, self.shard.boundary))
@@ -145,7 +145,7 @@ class ShardActor:
         if number != self.turns:
             raise RuntimeError(f"shard {self.name} was asked for exchange {number} while at {self.turns}")
         started = time.perf_counter()
-        with threads(1), self._named():
+        with self._named():
             others = len(self.ids) - 1
             pooled, envelopes = list(said[:others]), dict(zip(self.writers, said[others:], strict=True))
             pulse = self._book(envelopes)
@@ -219,8 +219,7 @@ class ShardActor:
         boundary = self.shard.boundary
         if boundary.step != step:
             raise RuntimeError(f"shard {self.name} was asked for a checkpoint of step {step} while at {boundary.step}")
-        with threads(1):
-            return checkpoint.save(place, self.place, boundary)
+        return checkpoint.save(place, self.place, boundary)
 
     def probe(self, place: Place) -> bool:
         """Whether this machine sees what the caller wrote into a checkpoint's place, and can write there itself."""

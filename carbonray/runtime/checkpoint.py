@@ -68,6 +68,13 @@ class Place:
         system, path = self._remote()
         return not system.exists(path) or not system.ls(path)
 
+    def only_begun(self) -> bool:
+        """Whether nothing but the beginnings of a run lie there that ended before its first checkpoint."""
+        if self.local is None or not self.local.is_dir() or self.exists(COMMIT):
+            return False
+        names = [each.name for each in self.local.iterdir()]
+        return RUN in names and all(name.lstrip(".").startswith((RUN, COMMIT, PROBE, "step-")) for name in names)
+
     def read(self, name: str) -> bytes:
         """The bytes of a file."""
         if self.local is not None:
@@ -178,6 +185,8 @@ def free(place: Place) -> bool:
             raise CheckpointError(
                 f"{place.url}: holds the checkpoint of step {at} of a run; go on with --resume, or give another place"
             )
+        if place.only_begun():
+            place.clear()
         if not place.empty():
             raise CheckpointError(f"{place.url}: is not empty; give another place for the checkpoints")
         return True

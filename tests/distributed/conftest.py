@@ -58,6 +58,7 @@ def cluster() -> Iterator[SharedCluster]:
             "num_cpus": 2,
             "include_dashboard": True,
             "dashboard_port": port,
+            "dashboard_agent_listen_port": free_port(),  # another Ray of this machine may hold the usual one
             "object_store_memory": 400_000_000,
             "_system_config": {**HEALTH, "health_check_failure_threshold": 4},
         },

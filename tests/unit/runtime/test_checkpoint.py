@@ -101,15 +101,26 @@ def test_what_the_world_has_not_is_not_read(tmp_path: Path) -> None:
 def test_a_place_that_is_taken_is_refused(place: Place, tmp_path: Path) -> None:
     assert checkpoint.free(place)
     assert not checkpoint.exists(place.url)
-    checkpoint.create(place, {})
+    place.write("notes.txt", b"mine")
     with pytest.raises(CheckpointError, match="is not empty; give another place"):
         checkpoint.free(place)
+    place.clear()
+    checkpoint.create(place, {})
     written(place)
     assert checkpoint.exists(place.url)
     with pytest.raises(CheckpointError, match="holds the checkpoint of step 4 of a run; go on with --resume"):
         checkpoint.free(place)
     place.clear()
     assert not (tmp_path / "place").exists()
+
+
+def test_a_run_killed_before_its_first_checkpoint_leaves_the_place_free(tmp_path: Path) -> None:
+    place = Place(str(tmp_path / "place"))
+    checkpoint.create(place, {"name": "law"})
+    place.write("probe-0", b"")
+    checkpoint.save(place, 0, boundary(0))
+    assert checkpoint.free(place)
+    assert place.empty()
 
 
 def test_a_place_without_a_checkpoint_cannot_be_resumed(tmp_path: Path) -> None:

@@ -1,0 +1,255 @@
+"""`carbonray submit` and `carbonray jobs`: runs on a Ray cluster, from a machine that is not part of it."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from carbonray.runtime.job_order import Order
+    from carbonray.runtime.job_server import Job
+
+submit = typer.Typer(help="Run a command on a Ray cluster.", no_args_is_help=True, rich_markup_mode=None)
+jobs = typer.Typer(help="List the jobs of a Ray cluster, and manage them.", rich_markup_mode=None)
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C; the job goes on."""
+PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+"""Words that are not for this command are for the one that it starts."""
+
+Address = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="Dashboard of the cluster's head. [default: RAY_API_SERVER_ADDRESS, else http://127.0.0.1:8265]",
+    ),
+]
+Name = Annotated[
+    str | None, typer.Option("--id", help="Name of the job; made of the command and its files if left out.")
+]
+Follow = Annotated[bool, typer.Option(help="Show its log until it ends, and end with its exit code.")]
+Variables = Annotated[
+    list[str] | None, typer.Option("--env", metavar="KEY=VALUE", help="Environment variable of the job; repeat to add.")
+]
+Requirements = Annotated[
+    list[str] | None, typer.Option("--pip", metavar="REQUIREMENT", help="Installed for the job; repeat to add.")
+]
+Interpreter = Annotated[str, typer.Option(help="Python on the cluster.")]
+Ship = Annotated[bool, typer.Option("--ship", help="Take this carbonray along, for a cluster that has none.")]
+JobName = Annotated[str, typer.Argument(metavar="ID", help="Name of a job, from `carbonray jobs`.")]
+
+
+@submit.command("simulate", context_settings=PASSED_ON, options_metavar="[OPTIONS] [WORDS OF simulate]")
+def submit_simulate(
+    ctx: typer.Context,
+    address: Address = None,
+    name: Name = None,
+    follow: Follow = True,
+    env: Variables = None,
+    pip: Requirements = None,
+    python: Interpreter = "python",
+    ship: Ship = False,
+) -> None:
+    """Simulate a scenario on a cluster: TARGET and the options of `carbonray simulate`, with an absolute --out."""
+    _submit(ctx, address, name, follow=follow, environment={"env": env, "pip": pip, "python": python, "ship": ship})
+
+
+@submit.command("sweep", context_settings=PASSED_ON, options_metavar="[OPTIONS] [WORDS OF sweep]")
+def submit_sweep(
+    ctx: typer.Context,
+    address: Address = None,
+    name: Name = None,
+    follow: Follow = True,
+    env: Variables = None,
+    pip: Requirements = None,
+    python: Interpreter = "python",
+    ship: Ship = False,
+) -> None:
+    """Sweep over scenarios on a cluster: the options of `carbonray sweep`, with an absolute --out."""
+    _submit(ctx, address, name, follow=follow, environment={"env": env, "pip": pip, "python": python, "ship": ship})
+
+
+def _submit(
+    ctx: typer.Context, address: str | None, name: str | None, *, follow: bool, environment: dict[str, Any]
+) -> None:
+    from carbonray.runtime import jobs as cluster
+    from carbonray.runtime.job_parcel import Environment
+
+    beside = Environment(
+        variables=_variables(environment["env"] or ()),
+        pip=tuple(environment["pip"] or ()),
+        python=environment["python"],
+        ship=environment["ship"],
+    )
+    order = _order(ctx, str(ctx.info_name))
+    if order.command == "sweep":
+        _check_sweep(order)
+    submitted = cluster.submit(order, address=address, id=name, environment=beside)
+    job = submitted.job
+    if submitted.new:
+        _note(f"{job.id}: submitted")
+    elif job.over:
+        _note(f"{job.id}: {job.outcome} before, and is not run again; --id with a new name runs it anew")
+    else:
+        _note(f"{job.id}: {job.status} since {_when(job)}")
+    if not follow:
+        print(job.id)
+        return
+    _follow(job.id, address)
+
+
+def _check_sweep(order: "Order") -> None:
+    """Refuse here what any run of a sweep would be refused for there."""
+    from carbonray.counterfactual.sweep_asked import parse_grid
+    from carbonray.counterfactual.sweep_plan import plan_sweep
+
+    if order.given("resume") is not None:
+        return
+    options = {name: order.given(name) for name in ("seeds", "firms", "years", "replicas")}
+    plants = order.given("plant_list") or ("eu" if order.given("plants") else None)
+    grid, settings = parse_grid(order.given("grid") or ()), order.given("settings") or ()
+    plan_sweep(order.targets, grid=grid, settings=settings, plants=plants and str(plants), **options)
+
+
+def _variables(pairs: Any) -> dict[str, str]:
+    from carbonray.runtime.job_order import JobError
+
+    for pair in pairs:
+        if not pair.partition("=")[0] or "=" not in pair:
+            raise JobError(f"--env {pair}: write KEY=VALUE")
+    return dict(pair.split("=", 1) for pair in pairs)
+
+
+def _follow(id: str, address: str | None) -> None:
+    """Print a job's log until it is over, and end with its exit code; Ctrl-C leaves it running."""
+    from carbonray.runtime import jobs as cluster
+
+    try:
+        job = cluster.follow(id, address=address, say=lambda text: print(text, end="", flush=True))
+    except KeyboardInterrupt:
+        at = "" if address is None else f" --address {address}"
+        show, stop = f"carbonray jobs logs {id} --follow{at}", f"carbonray jobs cancel {id}{at}"
+        _note(f"{id}: goes on; `{show}` shows it, `{stop}` stops it")
+        raise typer.Exit(INTERRUPTED) from None
+    _note(f"{id}: {job.outcome} after {_took(job)}")
+    raise typer.Exit(job.code)
+
+
+def _note(line: str) -> None:
+    print(f"carbonray: {line}", file=sys.stderr)
+
+
+def _order(ctx: typer.Context, name: str) -> "Order":
+    """The words that are not for this command, as the command line reads them for the command that they are for."""
+    from carbonray.runtime.job_order import COMMANDS, DEFAULT, JobError, Order
+
+    root: Any = ctx.find_root()
+    command = root.command.get_command(root, name) if name in COMMANDS else None
+    if command is None:
+        raise JobError(f"{name}: jobs run {' or '.join(COMMANDS)}")
+    read = command.make_context(name, [word for word in ctx.args if word != "--"], parent=root)
+    said = {each for each in read.params if read.get_parameter_source(each).name != "DEFAULT"}
+    arguments = [each.name for each in command.params if each.param_type_name == "argument"]
+    options = {each: read.params[each] for each in said if each not in arguments}
+    targets = _strings([read.params[each] for each in arguments])
+    if name == "simulate" and "resume" not in said:
+        targets = targets or [DEFAULT]
+    return Order(command=name, targets=tuple(targets), options=options)
+
+
+def _strings(values: Any) -> list[str]:
+    """Words of arguments, of which each may be one, many or none."""
+    if isinstance(values, list | tuple):
+        return [word for value in values for word in _strings(value)]
+    return [] if values is None else [str(values)]
+
+
+@jobs.callback(invoke_without_command=True)
+def listing(ctx: typer.Context, address: Address = None) -> None:
+    """List the jobs of a Ray cluster, and manage them."""
+    from carbonray.runtime import jobs as cluster
+
+    ctx.obj = address
+    if ctx.invoked_subcommand is not None:
+        return
+    heads = ("id", "status", "started", "took", "exit", "command")
+    rows = [heads, *(_row(job) for job in cluster.jobs(address))]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(heads) - 1)]
+    for row in rows:
+        print("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]))
+
+
+def _row(job: "Job") -> tuple[str, ...]:
+    code = "" if job.exit_code is None else str(job.exit_code)
+    return job.id, job.status, _when(job), _took(job), code, job.command
+
+
+def _when(job: "Job") -> str:
+    return "" if job.started is None else f"{job.started:%Y-%m-%d %H:%M:%S}"
+
+
+def _took(job: "Job") -> str:
+    """Hours, minutes and seconds."""
+    if job.took is None:
+        return ""
+    minutes, seconds = divmod(round(job.took), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
+
+
+@jobs.command("logs")
+def job_logs(
+    ctx: typer.Context,
+    id: JobName,
+    follow: Annotated[bool, typer.Option("--follow", help="Until it ends; with its exit code.")] = False,
+    address: Address = None,
+) -> None:
+    """Print the log of a job."""
+    from carbonray.runtime import jobs as cluster
+
+    if follow:
+        _follow(id, address or ctx.obj)
+    else:
+        print(cluster.logs(id, address=address or ctx.obj), end="")
+
+
+@jobs.command("status")
+def job_status(ctx: typer.Context, id: JobName, address: Address = None) -> None:
+    """Tell how a job stands."""
+    from carbonray.runtime import jobs as cluster
+
+    job = cluster.status(id, address=address or ctx.obj)
+    told = {"id": job.id, "status": job.outcome, "started": _when(job), "took": _took(job), "command": job.command}
+    for key, value in told.items():
+        print(f"{key:9}{value}")
+
+
+@jobs.command("cancel")
+def job_cancel(ctx: typer.Context, id: JobName, address: Address = None) -> None:
+    """Stop a job, and wait until it has stopped."""
+    from carbonray.runtime import jobs as cluster
+
+    job = cluster.cancel(id, address=address or ctx.obj)
+    if job.status != "stopped":
+        _note(f"{job.id}: {job.outcome} before it could be stopped")
+        raise typer.Exit(1)
+    print(f"{job.id}: stopped")
+
+
+@jobs.command("run", context_settings=PASSED_ON)
+def job_run(
+    ctx: typer.Context,
+    command: Annotated[str, typer.Argument(metavar="COMMAND...", help="simulate or sweep, and its words.")],
+) -> None:
+    """Run a command here, as part of a cluster: on from its checkpoint, and not at all if its run is there."""
+    from carbonray.runtime.job_order import on_cluster
+    from carbonray.runtime.job_retry import remaining
+
+    order = on_cluster(_order(ctx, command))
+    left = remaining(order)
+    if left is None:
+        print(f"{order.given('out')}: holds this run already; nothing is left to do")
+        return
+    if left is not order:
+        print(f"{left.given('resume')}: going on from the checkpoint")
+    root: Any = ctx.find_root()
+    root.command.main(args=left.words, prog_name=root.info_name)
