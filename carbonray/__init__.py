@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from carbonray.backtest.runner import backtest as run_backtest
     from carbonray.config import Scenario as Scenario
     from carbonray.config_climate import NegotiationScenario as NegotiationScenario
+    from carbonray.counterfactual.sweep import sweep as sweep
     from carbonray.data.load_world import load_world as load_world
     from carbonray.data.scenarios import load as load_scenario
     from carbonray.report.compare_page import compare as compare
+    from carbonray.runtime.simulate import resume as resume
     from carbonray.runtime.simulate import simulate as simulate
     from carbonray.runtime.simulate_cbam import equilibrium as equilibrium
 
@@ -22,6 +24,8 @@ _PLACES = {
     "run_backtest": ("carbonray.backtest.runner", "backtest"),
     "compare": ("carbonray.report.compare_page", "compare"),
     "simulate": ("carbonray.runtime.simulate", "simulate"),
+    "resume": ("carbonray.runtime.simulate", "resume"),
+    "sweep": ("carbonray.counterfactual.sweep", "sweep"),
     "equilibrium": ("carbonray.runtime.simulate_cbam", "equilibrium"),
     "Scenario": ("carbonray.config", "Scenario"),
     "NegotiationScenario": ("carbonray.config_climate", "NegotiationScenario"),
@@ -30,8 +34,8 @@ _PLACES = {
 }
 
 __all__ = [
-    "NegotiationScenario", "Scenario", "compare", "equilibrium", "load_scenario", "load_world", "run_backtest",
-    "simulate",
+    "NegotiationScenario", "Scenario", "compare", "equilibrium", "load_scenario", "load_world", "resume",
+    "run_backtest", "simulate", "sweep",
 ]  # fmt: skip
 
 
