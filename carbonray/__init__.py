@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from carbonray.backtest.runner import backtest as run_backtest
     from carbonray.config import Scenario as Scenario
     from carbonray.config_climate import NegotiationScenario as NegotiationScenario
+    from carbonray.counterfactual.sweep import resume_sweep as resume_sweep
     from carbonray.counterfactual.sweep import sweep as sweep
     from carbonray.data.load_world import load_world as load_world
     from carbonray.data.scenarios import load as load_scenario
@@ -25,6 +26,7 @@ _PLACES = {
     "compare": ("carbonray.report.compare_page", "compare"),
     "simulate": ("carbonray.runtime.simulate", "simulate"),
     "resume": ("carbonray.runtime.simulate", "resume"),
+    "resume_sweep": ("carbonray.counterfactual.sweep", "resume_sweep"),
     "sweep": ("carbonray.counterfactual.sweep", "sweep"),
     "equilibrium": ("carbonray.runtime.simulate_cbam", "equilibrium"),
     "Scenario": ("carbonray.config", "Scenario"),
@@ -35,7 +37,7 @@ _PLACES = {
 
 __all__ = [
     "NegotiationScenario", "Scenario", "compare", "equilibrium", "load_scenario", "load_world", "resume",
-    "run_backtest", "simulate", "sweep",
+    "resume_sweep", "run_backtest", "simulate", "sweep",
 ]  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import typer
 
 Targets = Annotated[
     list[str] | None,
-    typer.Argument(metavar="TARGET...", help="Scenarios of one world: names or YAML files; see `carbonray scenarios`."),
+    typer.Argument(metavar="TARGET", help="Scenarios of one world: names or YAML files; see `carbonray scenarios`."),
 ]
 FAILED = 1
 """Exit code where runs failed; the others are there."""
@@ -42,7 +42,7 @@ def sweep(
     ] = None,
     resume: Annotated[Path | None, typer.Option(metavar="DIR", help="Go on with the sweep in this folder.")] = None,
     on: Annotated[
-        str | None, typer.Option(help="process or ray; the bytes are the same. [default: ray with --address]")
+        str | None, typer.Option(help="process or ray; the bytes are the same. [default: process; ray with --address]")
     ] = None,
     address: Annotated[str | None, typer.Option(help="Of a Ray cluster; one on this machine if left out.")] = None,
     jobs: Annotated[

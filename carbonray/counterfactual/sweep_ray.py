@@ -52,5 +52,6 @@ def _answer(ref: Any, number: int) -> Answer:
     try:
         answer: Answer = ray.get(ref)
     except ray.exceptions.RayError as error:
-        return lost(number, str(error).splitlines()[0])
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        return lost(number, said[-1 if isinstance(error, ray.exceptions.RayTaskError) else 0])
     return answer

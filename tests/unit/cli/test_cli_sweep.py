@@ -7,7 +7,6 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from carbonray import cli, cli_sweep
 from carbonray.counterfactual import sweep as room
 from carbonray.counterfactual.sweep_columns import layout_of
 from carbonray.counterfactual.sweep_plan import Plan
@@ -17,13 +16,6 @@ Shown = tuple[int, str, str]
 Run = Callable[..., Shown]
 SMALL = ("--set", "economy=world-2011", "--firms", "720", "--years", "1")
 PRICES = ("--grid", "policy.price.2035=100,150")
-
-
-@pytest.fixture(autouse=True)
-def _registered() -> None:
-    """The command is there."""
-    if not any(command.name == "sweep" for command in cli.app.registered_commands):
-        cli.app.command("sweep")(cli_sweep.sweep)
 
 
 @pytest.fixture
