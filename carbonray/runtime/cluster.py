@@ -36,12 +36,25 @@ def connected(address: str | None = None) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    address = address or os.environ.get("RAY_ADDRESS")
-    _connect(ray, address)
+    with _undisturbed():
+        _connect(ray, address or os.environ.get("RAY_ADDRESS"))
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Keep remarks of raylets out of what a command prints: Ray writes them to standard output, with no option."""
+    from ray._private import worker
+
+    before = worker.print_to_stdstream
+    worker.print_to_stdstream = lambda *said, **how: None
     try:
         yield
     finally:
-        ray.shutdown()
+        worker.print_to_stdstream = before
 
 
 def _connect(ray: Any, address: str | None) -> None:

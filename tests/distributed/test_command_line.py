@@ -116,6 +116,18 @@ class TestCommandLine:
         assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.slow
+def test_a_cluster_of_ones_own_is_started_for_a_run_and_says_nothing_itself(truth: Path, tmp_path: Path) -> None:
+    told = ended("law", "--years", "5", *SMALL, "--on", "ray", "--shard", "125", "--out", "run", folder=tmp_path)
+    assert same_tables(tmp_path / "run", truth) == []
+    assert told.startswith(("law, 2026-2030", "note: "))
+    assert "raylet" not in told
+    assert told.splitlines()[-1] in (
+        "report: run/report.html",
+        "note: about 1 s in one process; starting actors on Ray takes longer",
+    )
+
+
 def test_nobody_at_an_address_is_one_line(tmp_path: Path) -> None:
     told = ended("law", *SMALL, "--on", "ray", "--address", "127.0.0.1:1", folder=tmp_path, code=2)
     assert told.splitlines()[-1].startswith("carbonray: --address 127.0.0.1:1: nobody answers there")
