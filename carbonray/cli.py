@@ -50,18 +50,18 @@ def main() -> None:
         app()
     except ScenarioError as error:
         _refuse(error)
-    except KeyboardInterrupt as error:
-        print(f"carbonray: interrupted{error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("carbonray: interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)
     except Exception as error:
         if not _is_users(error):
             raise
-        _refuse(error)
+        _refuse(error, code=1 if type(error).__name__ == "LostError" else 2)
 
 
-def _refuse(error: Exception) -> None:
+def _refuse(error: Exception, code: int = 2) -> None:
     print(f"carbonray: {error}", file=sys.stderr)
-    sys.exit(2)
+    sys.exit(code)
 
 
 def _is_users(error: Exception) -> bool:
@@ -107,6 +107,7 @@ def _progress() -> Iterator[Callable[..., None]]:
 
 @app.command()
 def simulate(
+    ctx: typer.Context,
     target: Annotated[
         str | None,
         typer.Argument(help="SCENARIO of the cbam world, WORLD/SCENARIO or a YAML file; law if left out."),
@@ -172,7 +173,7 @@ def simulate(
     named = str(plant_list) if plant_list else "eu" if plants else None
     options = {"firms": firms, "plants": named, "years": years, "replicas": replicas, "seed": seed}
     if resume is not None:
-        _only_resume({"TARGET": target, "--set": settings, "--actions": actions, **options, **ray})
+        _only_resume(ctx)
         scenario = resumed(resume).scenario
     else:
         scenario = runner.load_target(target or "law", settings or (), **options)
@@ -181,23 +182,27 @@ def simulate(
             print(f"note: {notice}", file=sys.stderr)
     folder = out or outputs.fresh_folder(scenario)
     outputs.check_free(folder)
-    with _progress() as tell:
-        if resume is not None:
-            result = runner.resume(resume, address=address, patience=patience, progress=tell)
-        else:
-            result = runner.simulate(
-                scenario,
-                device=device,
-                robust=robust,
-                uncertainty=uncertainty,
-                actions=actions,
-                on=on,
-                progress=tell,
-                **ray,
-            )
-        tell("writing", 0, 1)
-        result.write(folder, finish=write_report)
-        tell("writing", 1, 1)
+    try:
+        with _progress() as tell:
+            if resume is not None:
+                result = runner.resume(resume, address=address, patience=patience, progress=tell)
+            else:
+                result = runner.simulate(
+                    scenario,
+                    device=device,
+                    robust=robust,
+                    uncertainty=uncertainty,
+                    actions=actions,
+                    on=on,
+                    progress=tell,
+                    **ray,
+                )
+            tell("writing", 0, 1)
+            result.write(folder, finish=write_report)
+            tell("writing", 1, 1)
+    except KeyboardInterrupt as error:
+        print(f"carbonray: interrupted{error}", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
     for notice in result.notices:
         print(f"note: {notice}", file=sys.stderr)
     for line in result.lines():
@@ -207,13 +212,15 @@ def simulate(
         raise typer.Exit(INTERRUPTED)
 
 
-def _only_resume(given: dict[str, object]) -> None:
+def _only_resume(ctx: typer.Context) -> None:
     """Refuse whatever would change a run that is resumed."""
     from carbonray.config import ScenarioError
 
-    for name, value in given.items():
-        if value and name not in ("address", "patience"):
-            shown = name if name.startswith("--") or name == "TARGET" else f"--{name}"
+    for name in ctx.params:
+        source = ctx.get_parameter_source(name)
+        given = source is not None and source.name == "COMMANDLINE"
+        if given and name not in ("resume", "address", "patience", "out"):
+            shown = {"target": "TARGET", "settings": "--set"}.get(name, f"--{name.replace('_', '-')}")
             raise ScenarioError(f"{shown}: leave it out with --resume; the checkpoint tells what runs")
 
 
@@ -445,6 +452,30 @@ def bench_world(
     show(table)
     if json_file is not None:
         write_json(table, json_file)
+
+
+@bench.command("runtime")
+def bench_runtime(
+    json_file: Annotated[Path | None, typer.Option("--json", help="Also write the tables here.")] = None,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Also draw cost against shards here.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Smaller runs: some minutes instead of ten.")] = False,
+) -> None:
+    """What Ray costs and brings: barrier, shards, nodes, memory, checkpoints and recovery."""
+    from carbonray.runtime.bench_runtime import bench_runtime as measure
+    from carbonray.runtime.bench_runtime import plot_runtime, print_runtime
+    from carbonray.runtime.outputs import check_free, write_json
+
+    for file in (json_file, plot):
+        if file is not None:
+            check_free(file)
+    with _progress() as tell:
+        table = measure(quick=quick, progress=tell)
+    print_runtime(table)
+    if json_file is not None:
+        write_json(table, json_file)
+    if plot is not None:
+        plot_runtime(table, plot)
+        print(f"plot: {plot}")
 
 
 if __name__ == "__main__":

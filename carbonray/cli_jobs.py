@@ -101,8 +101,10 @@ def _submit(
 def _check_sweep(order: "Order") -> None:
     """Refuse here what any run of a sweep would be refused for there."""
     from carbonray.counterfactual.sweep_asked import parse_grid
+    from carbonray.counterfactual.sweep_place import place_for
     from carbonray.counterfactual.sweep_plan import plan_sweep
 
+    place_for(order.given("on") or "ray", address=order.given("address"), jobs=order.given("jobs"))
     if order.given("resume") is not None:
         return
     options = {name: order.given(name) for name in ("seeds", "firms", "years", "replicas")}
@@ -245,7 +247,7 @@ def job_run(
     from carbonray.runtime.job_retry import remaining
 
     order = on_cluster(_order(ctx, command))
-    left = remaining(order)
+    left = remaining(order, note=lambda line: print(f"note: {line}", file=sys.stderr))
     if left is None:
         print(f"{order.given('out')}: holds this run already; nothing is left to do")
         return

@@ -1,4 +1,4 @@
-"""What figures depend on beside their scenario: versions and tables. All machines of a sweep must agree on them."""
+"""What figures depend on beside their scenario: versions, CPU, tables. All machines of a sweep must agree on them."""
 
 import platform
 from collections.abc import Iterable, Mapping
@@ -7,6 +7,8 @@ from functools import cache
 from importlib import metadata
 from types import MappingProxyType
 from typing import Any
+
+import torch
 
 from carbonray.config_worlds import WORLDS, AnyScenario
 from carbonray.data import DataError
@@ -38,9 +40,10 @@ def reads(scenario: AnyScenario) -> Reads:
 
 @cache
 def versions() -> Mapping[str, str]:
-    """Versions of this process."""
+    """Versions of this process, and the kind of its CPU, whose vector instructions decide the order of sums."""
     found = {name: metadata.version(name) for name in PACKAGES}
-    return MappingProxyType(found | {"python": platform.python_version()})
+    here = {"python": platform.python_version(), "cpu": torch.backends.cpu.get_cpu_capability()}
+    return MappingProxyType(found | here)
 
 
 def tables(scenarios: Iterable[AnyScenario]) -> dict[str, str]:
@@ -57,7 +60,7 @@ def tables(scenarios: Iterable[AnyScenario]) -> dict[str, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """Versions and tables that a sweep began with."""
+    """Versions, kind of CPU and tables that a sweep began with."""
 
     versions: Mapping[str, str]
     tables: Mapping[str, str]

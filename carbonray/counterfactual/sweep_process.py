@@ -1,5 +1,6 @@
 """The runs of a sweep on processes of this machine."""
 
+import pickle
 from collections import Counter, deque
 from collections.abc import Generator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -44,7 +45,16 @@ def _with_a_crew(
                 under_way[submit(plan.run(number))] = number
             for future in wait(under_way, return_when=FIRST_COMPLETED).done:
                 number = under_way.pop(future)
-                if future.exception() is None:
+                error = future.exception()
+                if error is None:
                     yield future.result()
-                else:
+                elif _is_death(error):
                     dead.append(number)
+                else:
+                    yield lost(number, (str(error).strip().splitlines() or [type(error).__name__])[-1])
+
+
+def _is_death(error: BaseException) -> bool:
+    """Whether a process ended, instead of telling what it failed of."""
+    ended = EOFError | OSError | ValueError  # a pipe that is empty, broken or closed
+    return isinstance(error, pickle.UnpicklingError) or isinstance(error.__cause__, ended)

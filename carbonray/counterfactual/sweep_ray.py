@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Generator
 from typing import Any
 
+from carbonray.config import ScenarioError
 from carbonray.counterfactual.sweep_columns import Layout
 from carbonray.counterfactual.sweep_plan import Plan
 from carbonray.counterfactual.sweep_run import MOST_LOST, Answer, carry_out, lost
@@ -22,11 +23,13 @@ def on_ray(
         address: of the cluster; one on this machine if left out.
 
     Raises:
-        ScenarioError: if the cluster cannot be reached.
+        ScenarioError: if the cluster cannot be reached, or has no cores and `jobs` is left out.
     """
     from carbonray.runtime.cluster import connected, cores
 
     with connected(address):  # says it in one line where Ray is not installed
+        if jobs is None and not cores():
+            raise ScenarioError("--on ray: the cluster has no cores to run on; if it grows when asked, give --jobs")
         import ray
 
         shared = ray.put(layout)

@@ -22,7 +22,8 @@ from carbonray.runtime import checkpoint, exchange
 from carbonray.runtime.checkpoint import CheckpointError, Commit, Place
 from carbonray.runtime.exchange import Packed, Parcel
 from carbonray.runtime.gauges import Gauges
-from carbonray.runtime.inprocess import keep_memory, threads
+from carbonray.runtime.inprocess import threads
+from carbonray.runtime.memory import keep_memory
 from carbonray.runtime.shard import Heard, Play, Shard
 from carbonray.worlds.world import Bid, Ids, Mail, Pool
 
@@ -87,15 +88,11 @@ class ShardActor:
         self.place, self.name = place, name
         self.gauges = Gauges(run, name)
         self.turns = -1
-        self._failure = ""
-
-    def meet(self) -> dict[str, str]:
-        """What must be the same on all machines for equal bytes."""
-        return self.versions()
+        self._broken, self._failure = "", ""
 
     @staticmethod
     def versions() -> dict[str, str]:
-        """Of this process's libraries, and the kind of its CPU."""
+        """What must be the same on all machines for equal bytes: libraries, and the kind of CPU."""
         versions = {name: metadata.version(name) for name in ("carbonray", "torch", "numpy")}
         return versions | {"python": platform.python_version(), "cpu": torch.backends.cpu.get_cpu_capability()}
 
@@ -123,6 +120,7 @@ class ShardActor:
             at: the checkpoint.
         """
         self.writers = writers
+        self._broken, self._failure = "", ""
         with self._named():
             self.shard.begin()
             if place is not None and at is not None:
@@ -131,11 +129,11 @@ class ShardActor:
             self._seconds = 0.0
             return self.shard.boundary.step
 
-    def say(self) -> Any:
+    def say(self) -> tuple[Any, ...]:
         """The first bid of the step that is open."""
         return self._said(None)
 
-    def turn(self, number: int, *said: Any) -> Any:
+    def turn(self, number: int, *said: Any) -> tuple[Any, ...]:
         """Hear what all said, go on, and say the next bid.
 
         Args:
@@ -197,7 +195,7 @@ class ShardActor:
     def _letters_of(envelope: Envelope | None) -> list[Parcel] | None:
         return None if envelope is None else envelope.letters
 
-    def _said(self, pulse: Any) -> Any:
+    def _said(self, pulse: Pulse | None) -> tuple[Any, ...]:
         """For all, for each receiver and, from the shard that keeps the books, for the caller."""
         bids, unbooked = self.shard.bids, self.shard.boundary.unbooked
         self._pooled = [exchange.packed(bid) for bid in bids]
@@ -211,19 +209,20 @@ class ShardActor:
             )
             for other in self.receivers
         ]
-        said = (self._pooled, *envelopes, *([pulse] if self.place == BOOKS else []))
-        return said if len(said) > 1 else said[0]
+        return self._pooled, *envelopes, *([pulse] if self.place == BOOKS else [])
 
-    def save(self, place: Place, step: int) -> str:
+    def save(self, place: Place, folder: str, step: int) -> str:
         """Write the boundary of a step into a checkpoint; the digest of the file."""
+        if self._broken:
+            raise StepError(self._broken)
         boundary = self.shard.boundary
         if boundary.step != step:
             raise RuntimeError(f"shard {self.name} was asked for a checkpoint of step {step} while at {boundary.step}")
-        return checkpoint.save(place, self.place, boundary)
+        return checkpoint.save(place, folder, self.place, boundary)
 
-    def probe(self, place: Place) -> bool:
+    def probe(self, place: Place, owner: str) -> bool:
         """Whether this machine sees what the caller wrote into a checkpoint's place, and can write there itself."""
-        seen = place.exists(checkpoint.RUN)
+        seen = checkpoint.owned(place, owner)
         if seen:
             place.write(f"{checkpoint.PROBE}-{self.place}", b"")
         return seen
@@ -247,7 +246,7 @@ class ShardActor:
             begun = hasattr(self.shard, "boundary")
             step, ill = (self.shard.boundary.step, self.shard.ill()) if begun else (0, "")
             told = f"step {step}, shard {self.name}{', ' * bool(ill)}{ill}: {type(error).__name__}: {error}"
-            self._failure = told if ill else ""
+            self._broken, self._failure = told, told if ill else ""
             raise StepError(told) from error
 
     def _letters(self, bids: Sequence[Bid], other: int) -> list[Parcel] | None:

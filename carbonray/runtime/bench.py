@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from carbonray.config import ScenarioError
-from carbonray.runtime import inprocess
+from carbonray.runtime.memory import keep_memory
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -51,7 +51,7 @@ def bench(
 
 def copy_bandwidth() -> float:
     """Bytes a second, read and written, that a copy of 256 MB reaches."""
-    inprocess.keep_memory()
+    keep_memory()
     source = torch.ones(32_000_000, dtype=torch.float64)
     target = torch.empty_like(source)
     target.copy_(source)

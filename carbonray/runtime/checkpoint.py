@@ -1,160 +1,43 @@
 """Checkpoints: the shards' boundaries in a directory or behind a URL, valid from the moment COMMIT names them.
 
-    PLACE/run.json                  what runs: scenario, options, versions, digest of the worlds
-    PLACE/step-000010/shard-0000.pt one file for each shard
-    PLACE/COMMIT                    the step that stands, and the digest of each of its files
+    PLACE/run.json                           what runs: scenario, options, versions, digest of the worlds
+    PLACE/OWNER                              whose run it is: the last that began or resumed it
+    PLACE/step-000010-5f0c83a1/shard-0000.pt one file for each shard, in a folder of one attempt to write them
+    PLACE/COMMIT                             the folder that stands, and the digest of each of its files
 
-A directory is written by fsync and rename, anything else through fsspec.  COMMIT is replaced only when all files of its
-step lie there; older steps go afterwards, so that a crash at any moment leaves one whole checkpoint.
+COMMIT is replaced only when all files of its folder lie there, and other folders go afterwards, so that a crash at any
+moment leaves one whole checkpoint.  What a shard that was given up still writes lies in a folder that nobody reads.
 """
 
 import hashlib
 import io
 import json
-import os
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
-from pathlib import Path
 from typing import IO, Any, cast, get_args, get_type_hints
+from uuid import uuid4
 
+import numpy as np
 import torch
 
+from carbonray.runtime.place import Place
 from carbonray.runtime.shard import Boundary
 from carbonray.worlds.world import Bid, Rows, Total
 
-COMMIT, RUN, PROBE = "COMMIT", "run.json", "probe"
+__all__ = ["CheckpointError", "Commit", "Place"]
+
+COMMIT, RUN, OWNER, PROBE = "COMMIT", "run.json", "OWNER", "probe"
+FOLDER = re.compile(r"step-\d{6}-[0-9a-f]{8}")
+OURS = re.compile(rf"{FOLDER.pattern}|{PROBE}-\d+|\.?({RUN}|{COMMIT}|{OWNER})(\.[0-9a-f]{{8}})?")
+"""Names that a run gives to what it writes; nothing else is ever removed."""
 ROOM = 3.0
-"""Free bytes that a run needs for its checkpoints, as a multiple of the first, in which much is still equal."""
+"""Free bytes that a run needs at least, as a multiple of its first checkpoint, in which much is still equal."""
 
 
 class CheckpointError(ValueError):
     """A checkpoint that cannot be written or read; one line naming the place and the rule."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """A directory, or a URL that fsspec knows."""
-
-    url: str
-
-    @property
-    def local(self) -> Path | None:
-        """The directory, if it is one."""
-        return None if "://" in self.url else Path(self.url)
-
-    def _remote(self) -> tuple[Any, str]:
-        from fsspec.core import url_to_fs  # type: ignore[import-untyped]
-
-        system, path = url_to_fs(self.url)
-        return system, path.rstrip("/")
-
-    def absolute(self) -> "Place":
-        """The same, from any working directory."""
-        return self if self.local is None else Place(str(self.local.absolute()))
-
-    def exists(self, name: str) -> bool:
-        """Whether a file lies there."""
-        if self.local is not None:
-            return (self.local / name).is_file()
-        system, path = self._remote()
-        return bool(system.exists(f"{path}/{name}"))
-
-    def empty(self) -> bool:
-        """Whether nothing lies there."""
-        if self.local is not None:
-            return not self.local.exists() or (self.local.is_dir() and not any(self.local.iterdir()))
-        system, path = self._remote()
-        return not system.exists(path) or not system.ls(path)
-
-    def only_begun(self) -> bool:
-        """Whether nothing but the beginnings of a run lie there that ended before its first checkpoint."""
-        if self.local is None or not self.local.is_dir() or self.exists(COMMIT):
-            return False
-        names = [each.name for each in self.local.iterdir()]
-        return RUN in names and all(name.lstrip(".").startswith((RUN, COMMIT, PROBE, "step-")) for name in names)
-
-    def read(self, name: str) -> bytes:
-        """The bytes of a file."""
-        if self.local is not None:
-            return (self.local / name).read_bytes()
-        system, path = self._remote()
-        return bytes(system.cat_file(f"{path}/{name}"))
-
-    @contextmanager
-    def writing(self, name: str) -> Iterator[IO[bytes]]:
-        """A file that has its name only once it is whole and on the disk."""
-        if self.local is None:
-            system, path = self._remote()
-            system.makedirs(f"{path}/{name}".rpartition("/")[0], exist_ok=True)
-            with system.open(f"{path}/{name}", "wb") as file:
-                yield file
-            return
-        target = self.local / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        draft = target.with_name(f".{target.name}.{os.getpid()}")
-        try:
-            with draft.open("wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(target)
-        finally:
-            draft.unlink(missing_ok=True)
-        _sync_folder(target.parent)
-
-    def write(self, name: str, content: bytes) -> None:
-        """Write a file whole."""
-        with self.writing(name) as file:
-            file.write(content)
-
-    def remove(self, name: str) -> None:
-        """Remove a file or a folder, if it is there."""
-        if self.local is not None:
-            target = self.local / name
-            if target.is_dir():
-                shutil.rmtree(target, ignore_errors=True)
-            else:
-                target.unlink(missing_ok=True)
-            return
-        system, path = self._remote()
-        if system.exists(f"{path}/{name}"):
-            system.rm(f"{path}/{name}", recursive=True)
-
-    def clear(self) -> None:
-        """Remove whatever a run has written."""
-        if self.local is not None:
-            shutil.rmtree(self.local, ignore_errors=True)
-            return
-        system, path = self._remote()
-        if system.exists(path):
-            system.rm(path, recursive=True)
-
-    def lacks_room(self, folder: str) -> str:
-        """What is missing on the disk for more checkpoints like the one in a folder; nothing behind a URL."""
-        if self.local is None:
-            return ""
-        need = ROOM * sum(file.stat().st_size for file in (self.local / folder).iterdir())
-        free = shutil.disk_usage(self.local).free
-        return "" if free >= need else f"{need / 2**20:,.1f} MiB are needed, {free / 2**20:,.1f} free"
-
-    def folders(self) -> list[str]:
-        """Names of the steps that lie there."""
-        if self.local is not None:
-            found = [each.name for each in self.local.glob("step-*")]
-        else:
-            system, path = self._remote()
-            found = [str(each).rstrip("/").rpartition("/")[2] for each in system.ls(path, detail=False)]
-        return sorted(name for name in found if name.startswith("step-"))
-
-
-def _sync_folder(folder: Path) -> None:
-    held = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(held)
-    finally:
-        os.close(held)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,87 +45,148 @@ class Commit:
     """A checkpoint that stands."""
 
     step: int
+    folder: str
     digests: tuple[str, ...]  # SHA-256 of each shard's file
 
 
-def exists(place: str | Path) -> bool:
-    """Whether a checkpoint stands there."""
-    try:
-        return Place(str(place)).exists(COMMIT)
-    except (OSError, ValueError, ImportError) as error:
-        raise CheckpointError(f"{place}: {_reason(error)}") from None
-
-
-def free(place: Place) -> bool:
-    """Whether a run's checkpoints may begin there.
+def exists(place: object) -> bool:
+    """Whether a checkpoint stands at a directory or URL.
 
     Raises:
-        CheckpointError: if something lies there already.
+        CheckpointError: if that cannot be told.
     """
-    with _named(place):
+    at = Place(str(place))
+    with _named(at, "read"):
+        return at.exists(COMMIT)
+
+
+def take(place: Place, run: Mapping[str, Any]) -> str:
+    """Begin a run's checkpoints; the name under which the place is now owned.
+
+    Raises:
+        CheckpointError: if something lies there already, or nothing can be written.
+    """
+    with _named(place, "read"):
         if place.exists(COMMIT):
             at = read_commit(place).step
             raise CheckpointError(
                 f"{place.url}: holds the checkpoint of step {at} of a run; go on with --resume, or give another place"
             )
-        if place.only_begun():
-            place.clear()
-        if not place.empty():
+        if place.names() and not _only_begun(place):
             raise CheckpointError(f"{place.url}: is not empty; give another place for the checkpoints")
-        return True
-
-
-def create(place: Place, run: Mapping[str, Any]) -> None:
-    """Begin a run's checkpoints.
-
-    Raises:
-        CheckpointError: if nothing can be written.
-    """
-    with _named(place):
+        clear(place)
+    with _named(place, "written"):
         place.write(RUN, json.dumps(run, indent=2).encode())
+    return own(place)
+
+
+def own(place: Place) -> str:
+    """Take a place over; whoever had it before can commit no more."""
+    name = uuid4().hex
+    with _named(place, "written"):
+        place.write(OWNER, name.encode())
+    return name
+
+
+def owned(place: Place, owner: str) -> bool:
+    """Whether a place still belongs to whoever took it under a name."""
+    with _named(place, "read"):
+        return place.exists(OWNER) and place.read(OWNER).decode() == owner
+
+
+def _only_begun(place: Place) -> bool:
+    """Whether nothing but the beginnings of a run lie there that ended before its first checkpoint."""
+    names = place.names()
+    if not all(OURS.fullmatch(name) for name in names):
+        return False
+    try:
+        return RUN not in names or {"digest", "versions"} <= set(json.loads(place.read(RUN)))
+    except ValueError:
+        return False
+
+
+def clear(place: Place) -> None:
+    """Remove what runs have written, and nothing else."""
+    for name in place.names():
+        if OURS.fullmatch(name):
+            place.remove(name)
+
+
+def tidy(place: Place) -> None:
+    """Remove folders and drafts that no checkpoint names."""
+    kept = {RUN, OWNER, COMMIT, read_commit(place).folder}
+    for name in place.names():
+        if OURS.fullmatch(name) and name not in kept:
+            place.remove(name)
 
 
 def read_run(place: Place) -> dict[str, Any]:
     """What runs: the content of run.json.
 
     Raises:
-        CheckpointError: if no checkpoint stands there.
+        CheckpointError: if no checkpoint of a run stands there.
     """
-    with _named(place):
+    with _named(place, "read"):
         if not place.exists(RUN) or not place.exists(COMMIT):
             raise CheckpointError(f"{place.url}: holds no checkpoint to resume")
-        return dict(json.loads(place.read(RUN)))
+        run = json.loads(place.read(RUN))
+        if not isinstance(run, dict) or not {"world", "scenario", "options", "versions", "digest"} <= set(run):
+            raise CheckpointError(f"{place.url}: {RUN} is not that of a run")
+        return run
 
 
 def read_commit(place: Place) -> Commit:
-    """The checkpoint that stands."""
-    with _named(place):
-        told = json.loads(place.read(COMMIT))
-        return Commit(step=int(told["step"]), digests=tuple(told["digests"]))
+    """The checkpoint that stands.
+
+    Raises:
+        CheckpointError: if it cannot be read.
+    """
+    with _named(place, "read"):
+        try:
+            told = json.loads(place.read(COMMIT))
+            return Commit(step=int(told["step"]), folder=str(told["folder"]), digests=tuple(told["digests"]))
+        except (ValueError, KeyError, TypeError):
+            raise CheckpointError(f"{place.url}: {COMMIT} is damaged; no checkpoint can be read") from None
 
 
-def commit(place: Place, step: int, digests: Sequence[str]) -> None:
-    """Let the files of a step stand, and remove those of others."""
-    with _named(place):
-        place.write(COMMIT, json.dumps({"step": step, "digests": list(digests)}).encode())
-        for name in place.folders():
-            if name != folder(step):
-                place.remove(name)
+def commit(place: Place, at: Commit, owner: str) -> None:
+    """Let the files of a folder stand, and remove others.
+
+    Raises:
+        CheckpointError: if it cannot be written, or another run has taken the place.
+    """
+    with _named(place, "written"):
+        if not owned(place, owner):
+            raise CheckpointError(f"{place.url}: another run has taken this place; this one ends")
+        content = {"step": at.step, "folder": at.folder, "digests": list(at.digests)}
+        place.write(COMMIT, json.dumps(content).encode())
+    try:
+        tidy(place)
+    except (OSError, CheckpointError):
+        return  # the checkpoint stands; the next one tidies
 
 
 def folder(step: int) -> str:
-    """Where the files of a step lie."""
-    return f"step-{step:06d}"
+    """A fresh folder for the files of a step."""
+    return f"step-{step:06d}-{uuid4().hex[:8]}"
 
 
-def save(place: Place, shard: int, boundary: Boundary) -> str:
-    """Write a shard's file; the digest of its bytes.
+def lacks_room(place: Place, folder: str) -> str:
+    """What is missing on the disk for more checkpoints like the one in a folder; nothing if unknown."""
+    size, free = place.bytes_in(folder), place.free_bytes()
+    if size is None or free is None or free >= ROOM * size:
+        return ""
+    return f"{ROOM * size / 2**20:,.1f} MiB are needed, {free / 2**20:,.1f} free"
+
+
+def save(place: Place, folder: str, shard: int, boundary: Boundary) -> str:
+    """Write a shard's file into a folder; the digest of its bytes.
 
     Raises:
         CheckpointError: if it cannot be written.
     """
-    name = f"{folder(boundary.step)}/shard-{shard:04d}.pt"
-    with _named(place), place.writing(name) as file:
+    name = f"{folder}/shard-{shard:04d}.pt"
+    with _named(place, "written"), place.writing(name) as file:
         told = _Digested(file)
         torch.save({item.name: getattr(boundary, item.name) for item in fields(boundary)}, cast("IO[bytes]", told))
         return told.sum.hexdigest()
@@ -274,8 +218,8 @@ def load(place: Place, shard: int, at: Commit, like: Boundary) -> Boundary:
     Raises:
         CheckpointError: if the file is not what was committed.
     """
-    name = f"{folder(at.step)}/shard-{shard:04d}.pt"
-    with _named(place):
+    name = f"{at.folder}/shard-{shard:04d}.pt"
+    with _named(place, "read"):
         content = place.read(name)
     if hashlib.sha256(content).hexdigest() != at.digests[shard]:
         raise CheckpointError(f"{place.url}: {name} is not what was committed; its bytes have changed")
@@ -310,6 +254,9 @@ def _parts(value: object) -> Iterator[Any]:
         for item in fields(value):
             yield item.name.encode()
             yield from _parts(getattr(value, item.name))
+    elif isinstance(value, np.ndarray):
+        yield f"{value.dtype}{value.shape}".encode()
+        yield np.ascontiguousarray(value).reshape(-1).view(np.uint8).data
     elif isinstance(value, Mapping):
         for name in sorted(value, key=str):
             yield str(name).encode()
@@ -322,20 +269,22 @@ def _parts(value: object) -> Iterator[Any]:
 
 
 @contextmanager
-def _named(place: Place) -> Iterator[None]:
-    """Failures in one line that names the place."""
+def _named(place: Place, what: str) -> Iterator[None]:
+    """Failures to have something `read` or `written` in one line that names the place."""
     try:
         yield
     except CheckpointError:
         raise
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+    except Exception as error:
         cause = error.__context__ if isinstance(error.__context__, OSError) else error  # torch hides a full disk
-        raise CheckpointError(f"{place.url}: {_reason(cause)}") from error
+        if place.local is not None and not isinstance(cause, OSError):
+            raise
+        raise CheckpointError(f"{place.url}: checkpoints cannot be {what} there ({_reason(cause)})") from error
 
 
 def _reason(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return f"checkpoints cannot be kept there ({error.strerror})"
     if isinstance(error, ImportError):
-        return f"this kind of address needs another package ({error})"
-    return f"checkpoints cannot be kept there ({error})"
+        return f"this kind of address needs another package: {error}"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

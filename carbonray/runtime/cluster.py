@@ -1,5 +1,6 @@
 """The Ray cluster that a run uses: one of its own on this machine, or one that is there."""
 
+import math
 import os
 import socket
 from collections.abc import Iterator
@@ -66,7 +67,7 @@ def _connect(ray: Any, address: str | None) -> None:
     _check(address)
     try:
         ray.init(address=address, **quiet)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (ConnectionError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ScenarioError(f"--address {address}: no Ray cluster answers ({reason})") from None
 
@@ -108,8 +109,9 @@ def cores() -> int:
 
 
 def memory_mib() -> float:
-    """Memory that Ray leaves to workers on all machines."""
+    """Memory that Ray leaves to workers on the machines where shards may live; no limit if they do not tell."""
     import ray
 
-    resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    return float(resources.get("memory", 0.0)) / 2**20
+    chosen = {node.id for node in nodes()}
+    told = [node["Resources"].get("memory", 0.0) for node in ray.nodes() if node["NodeID"] in chosen]  # type: ignore[no-untyped-call]
+    return sum(told) / 2**20 if all(told) else math.inf

@@ -5,6 +5,7 @@ or silent is made anew, on another node if there is one, and all shards return t
 are keyed by step and agent, so what is played again is what was played.
 """
 
+import time
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,8 +26,12 @@ TRIES = 3
 """Losses at the same checkpoint after which a run gives up."""
 PATIENCE = 120.0
 """Seconds without an answer after which a shard is given up."""
-NODE_ANSWERS = 5.0
-"""Seconds in which a node that is alive starts a task."""
+NODE_ANSWERS = 30.0
+"""Seconds in which a node that is alive starts a task, busy or not."""
+START = 60.0
+"""Seconds that an actor has at least to start and to load, however short the patience."""
+WINDING_UP = 10.0
+"""Seconds that shards have to hand over what they have after Ctrl-C."""
 
 
 class LostError(RuntimeError):
@@ -95,16 +100,18 @@ class Ensemble:
         self.steps, self.rounds = play.steps, play.rounds
         self.place = options.place.absolute() if options.place else None
         self.commit: Commit | None = None
-        self.digest = checkpoint.digest(play.worlds) if self.place else ""
+        asked = (play.worlds, play.actions, play.seed, play.replicas, play.steps)
+        self.digest = checkpoint.digest(asked) if self.place else ""
+        self.reached = 0  # the furthest step told
         self.members: dict[int, _Member] = {}
-        self._begun = False  # whether anything was written at the place
+        self.owner = ""  # under which name the place is ours
         self.suspects: set[str] = set()  # nodes that fell silent
         self._play = ray.put(seal(play))
         self._ids = ray.put([each.ids for each in splits])
 
     def play(self, tell: Tell) -> Played:
         """Step to the end, making shards anew as often as it takes."""
-        interrupted = False
+        interrupted, made = False, self.place is not None and not self.place.exists()
         try:
             self._prepare_place()
             kept = self._go_on(tell)
@@ -113,10 +120,10 @@ class Ensemble:
             kept = self._kept_in_time()
             self.options.notices.extend([f"interrupted{self._how_to_go_on()}"] if self.commit else [])
         finally:
-            if self.commit is None and self._begun and self.place is not None:
-                self.place.clear()
+            self._leave_place(made)
         ids = tuple(each.ids for each in self.splits)
-        return Played(kept=tuple(zip(*kept, strict=True)), ids=ids, interrupted=interrupted)
+        hint = self._how_to_go_on() if interrupted else ""
+        return Played(kept=tuple(zip(*kept, strict=True)), ids=ids, interrupted=interrupted, hint=hint)
 
     def disband(self) -> None:
         """End all actors."""
@@ -124,22 +131,29 @@ class Ensemble:
             self._dismiss(shard)
 
     def _go_on(self, tell: Tell) -> list[list[Any]]:
-        losses, at = 0, -1
+        losses, reached = 0, -1
         while True:
             try:
                 self._assemble()
                 self._drive(tell)
-                return self._kept()
+                return self._kept(self._start_patience)
             except _Lost as lost:
+                losses, reached = (1 if self.reached > reached else losses + 1), max(self.reached, reached)
+                self.reached = 0
                 stands = self.commit.step if self.commit else 0
-                losses, at = (losses + 1 if stands == at else 1), stands
                 names = ", ".join(self.splits[shard].name for shard in sorted(lost.shards)) or "a message"
                 if losses > TRIES:
-                    raise LostError(f"{names}: {lost.why} {losses} times after step {stands}; given up") from None
+                    told = f"{names}: {lost.why} {losses} times after step {stands}; given up{self._how_to_go_on()}"
+                    raise LostError(told) from None
                 self.options.notices.append(f"{names}: {lost.why}; made anew, went on from step {stands}")
                 self.suspects |= lost.nodes
                 for shard in lost.shards:
                     self._dismiss(shard)
+                time.sleep(losses - 1)
+
+    @property
+    def _start_patience(self) -> float:
+        return max(self.options.patience, START)
 
     # --- the place of checkpoints
 
@@ -148,8 +162,8 @@ class Ensemble:
         if self.place is None:
             return
         if not self.options.resume:
-            self._begun = checkpoint.free(self.place)
-            checkpoint.create(self.place, {**self.options.run, "shards": len(self.splits), "digest": self.digest})
+            run = {**self.options.run, "shards": len(self.splits), "digest": self.digest}
+            self.owner = checkpoint.take(self.place, run)
             return
         told = checkpoint.read_run(self.place)
         if told["digest"] != self.digest or told["shards"] != len(self.splits):
@@ -157,54 +171,81 @@ class Ensemble:
                 f"{self.place.url}: was written for other data or by another carbonray; it cannot be resumed"
             )
         self.commit = checkpoint.read_commit(self.place)
+        self.owner = checkpoint.own(self.place)
 
-    def _first_checkpoint(self) -> None:
-        """Before any step: what cannot be written there is found out now."""
-        if self.place is None or self.commit is not None:
+    def _leave_place(self, made: bool) -> None:  # noqa: FBT001
+        """Leave whole checkpoints there, or nothing."""
+        if self.place is None or not self.owner:
             return
-        seen = self._answers({k: m.handle.probe.remote(self.place) for k, m in self.members.items()})
-        if not all(seen.values()):
+        try:
+            if not checkpoint.owned(self.place, self.owner):
+                return
+            if self.commit is not None:
+                checkpoint.tidy(self.place)
+                return
+            checkpoint.clear(self.place)
+            if made:
+                self.place.remove_empty()
+        except (OSError, CheckpointError):
+            return  # what is left there is cleared by the next run
+
+    def _check_place(self) -> None:
+        """Before any step: what cannot be written there, or is not seen by all, is found out now."""
+        if self.place is None:
+            return
+        for shard in self.members:
+            self.place.remove(f"{checkpoint.PROBE}-{shard}")
+        asked = {k: m.handle.probe.remote(self.place, self.owner) for k, m in self.members.items()}
+        seen = self._answers(asked, self._start_patience)
+        written = [self.place.exists(f"{checkpoint.PROBE}-{shard}") for shard in self.members]
+        for shard in self.members:
+            self.place.remove(f"{checkpoint.PROBE}-{shard}")
+        if not all((*seen.values(), *written)):
             raise CheckpointError(
                 f"{self.place.url}: not every machine sees it; give a shared folder or a URL for the checkpoints"
             )
-        for shard in self.members:
-            self.place.remove(f"{checkpoint.PROBE}-{shard}")
-        self._checkpoint(0)
-        lacking = self.place.lacks_room(checkpoint.folder(0))
-        if lacking:
-            self.commit = None
-            raise CheckpointError(f"{self.place.url}: no room for checkpoints (No space left on device: {lacking})")
+        if self.commit is None:
+            self._checkpoint(0)
 
     def _checkpoint(self, step: int) -> None:
+        """Write a checkpoint and let it stand."""
         assert self.place is not None
+        folder = checkpoint.folder(step)
         try:
-            written = self._answers({k: m.handle.save.remote(self.place, step) for k, m in self.members.items()})
+            asked = {k: m.handle.save.remote(self.place, folder, step) for k, m in self.members.items()}
+            written = self._answers(asked)
+            digests = tuple(written[shard] for shard in range(len(self.splits)))
+            at = Commit(step=step, folder=folder, digests=digests)
+            lacking = checkpoint.lacks_room(self.place, folder) if self.commit is None else ""
+            if lacking:
+                raise CheckpointError(f"{self.place.url}: no room for checkpoints (No space left on device: {lacking})")
+            checkpoint.commit(self.place, at, self.owner)
         except CheckpointError as error:
             stands = f"; that of step {self.commit.step} stands, go on with --resume" if self.commit else ""
             raise CheckpointError(f"{error}{stands}") from None
-        digests = tuple(written[shard] for shard in range(len(self.splits)))
-        checkpoint.commit(self.place, step, digests)
-        self.commit = Commit(step=step, digests=digests)
+        self.commit = at
+        self.suspects.clear()  # whoever was silent then may be well by now
 
     # --- members
 
     def _assemble(self) -> None:
         """Every shard has its actor, and all stand at the last checkpoint."""
-        missing = [shard for shard in range(len(self.splits)) if shard not in self.members]
-        nodes = [node for node in cluster.nodes() if node.id not in self.suspects] or cluster.nodes()
-        if not nodes:
-            raise ScenarioError("--on ray: the cluster has no nodes")
-        where = placement.spread(missing, nodes, [member.node for member in self.members.values()])
-        for first in range(0, len(missing), WAVE):
-            self._create(missing[first : first + WAVE], where)
         everyone = range(len(self.splits))
-        self._answers(
-            {
-                shard: self.members[shard].handle.begin.remote(self._writers(shard), self.place, self.commit)
-                for shard in everyone
-            }
-        )
-        self._first_checkpoint()
+        missing = [shard for shard in everyone if shard not in self.members]
+        for first in range(0, len(missing), WAVE):
+            wave = missing[first : first + WAVE]
+            nodes = [node for node in cluster.nodes() if node.id not in self.suspects] or cluster.nodes()
+            if not nodes:
+                raise ScenarioError("--on ray: the cluster has no nodes")
+            held = [member.node for member in self.members.values()]
+            where = placement.spread(missing[first:], nodes, held)
+            self._create(wave, where)
+        begun = {
+            shard: self.members[shard].handle.begin.remote(self._writers(shard), self.place, self.commit)
+            for shard in everyone
+        }
+        self._answers(begun, self._start_patience)
+        self._check_place()
 
     def _create(self, shards: Sequence[int], where: Mapping[int, str]) -> None:
         ray = self.ray
@@ -215,11 +256,12 @@ class Ensemble:
             handle = kind.options(scheduling_strategy=pinned).remote(shard, self.splits[shard].name, name)
             self.members[shard] = _Member(handle=handle, node=where[shard])
         try:
-            met = self._answers({shard: self.members[shard].handle.meet.remote() for shard in shards})
+            asked = {shard: self.members[shard].handle.versions.remote() for shard in shards}
+            met = self._answers(asked, self._start_patience)
             for shard, told in met.items():
                 self._check_alike(told, where[shard])
             built = {shard: self.members[shard].handle.build.remote(self._play, self._ids) for shard in shards}
-            for shard, receivers in self._answers(built).items():
+            for shard, receivers in self._answers(built, self._start_patience).items():
                 self.members[shard].receivers = receivers
         except _Lost:
             for shard in shards:  # none of them is of use before all of them are
@@ -261,11 +303,11 @@ class Ensemble:
         everyone = range(len(self.splits))
         heard = [self._heard_by(shard) for shard in everyone]
         turns = [self._method("turn", shard).remote for shard in everyone]
-        said = [_listed(self._method("say", shard).remote()) for shard in everyone]
+        said = [self._method("say", shard).remote() for shard in everyone]
         waiting: deque[list[list[Any]]] = deque()
         first, last = (self.commit.step if self.commit else 0) * self.rounds, self.steps * self.rounds
         for number in range(first, last + 1):
-            said = [_listed(turns[shard](number, *(said[a][b] for a, b in heard[shard]))) for shard in everyone]
+            said = [turns[shard](number, *(said[a][b] for a, b in heard[shard])) for shard in everyone]
             waiting.append(said)
             due = number < last and self._checkpoint_due(number + 1)
             while len(waiting) > (0 if due or number == last else AHEAD):
@@ -289,11 +331,13 @@ class Ensemble:
         self._all_there({shard: refs[0] for shard, refs in enumerate(said)})
         pulse: Pulse | None = self._answers({BOOKS: said[BOOKS][-1]})[BOOKS]
         if pulse is not None:
+            self.reached = max(self.reached, pulse.step)
             tell(pulse.step, self.steps, {**pulse.so_far, "slowest_shard_seconds": max(pulse.seconds)})
 
-    def _kept(self) -> list[list[Any]]:
+    def _kept(self, patience: float) -> list[list[Any]]:
         """What the recorders of each shard have."""
-        found = self._answers({shard: member.handle.kept.remote() for shard, member in self.members.items()})
+        asked = {shard: member.handle.kept.remote() for shard, member in self.members.items()}
+        found = self._answers(asked, patience)
         return [found[shard] for shard in range(len(self.splits))]
 
     def _kept_in_time(self) -> list[list[Any]]:
@@ -303,8 +347,8 @@ class Ensemble:
             KeyboardInterrupt: if there is nothing to be had.
         """
         try:
-            return self._kept()
-        except Exception:
+            return self._kept(WINDING_UP)
+        except (_Lost, StepError, CheckpointError, KeyError, self.ray.exceptions.RayError, KeyboardInterrupt):
             raise KeyboardInterrupt(self._how_to_go_on()) from None
 
     def _how_to_go_on(self) -> str:
@@ -314,7 +358,7 @@ class Ensemble:
 
     # --- answers, and what became of those who do not give them
 
-    def _answers(self, refs: Mapping[int, Any]) -> dict[int, Any]:
+    def _answers(self, refs: Mapping[int, Any], patience: float | None = None) -> dict[int, Any]:
         """What each shard answered.
 
         Raises:
@@ -322,36 +366,33 @@ class Ensemble:
             StepError: a step that failed.
             CheckpointError: a checkpoint that failed.
         """
-        self._all_there(refs)
+        self._all_there(refs, patience)
         try:
             return dict(zip(refs, self.ray.get(list(refs.values())), strict=True))
         except self.ray.exceptions.RayError as error:
             raise self._cause(error) from None
 
-    def _all_there(self, refs: Mapping[int, Any]) -> None:
+    def _all_there(self, refs: Mapping[int, Any], patience: float | None = None) -> None:
         """Wait until every shard has answered, well or not."""
-        _, late = self.ray.wait(
-            list(refs.values()), num_returns=len(refs), timeout=self.options.patience, fetch_local=False
-        )
+        seconds = patience or self.options.patience
+        _, late = self.ray.wait(list(refs.values()), num_returns=len(refs), timeout=seconds, fetch_local=False)
         if late:
-            raise self._silence({shard for shard, ref in refs.items() if ref in late})
+            raise self._silence({shard for shard, ref in refs.items() if ref in late}, seconds)
 
     def _cause(self, error: Any) -> Exception:
         """Why an answer failed: a failure of the run itself, or lost shards."""
-        inner = error
-        while inner is not None and not isinstance(inner, StepError | CheckpointError):
-            inner = getattr(inner, "cause", None)
-        if isinstance(inner, StepError):
-            return self._told_best(inner)
-        if inner is not None:
-            return inner
+        failures, told = self.ray.exceptions, error
+        while told is not None and (isinstance(told, failures.RayError) or not isinstance(told, OWN)):
+            told = getattr(told, "cause", None)  # Ray's errors pass for what they wrap, with its whole traceback
+        if isinstance(told, StepError):
+            return self._told_best(told)
+        if told is not None:
+            return told
         dead = self._dead()
         if dead:
-            return _Lost(dead, "died")
-        if isinstance(error, self.ray.exceptions.RayTaskError) and not isinstance(
-            getattr(error, "cause", None), self.ray.exceptions.RayError
-        ):
-            return error
+            return _Lost(dead, f"died ({_why(next(iter(dead.values())))})")
+        if isinstance(error, failures.RayTaskError) and not isinstance(error.cause, failures.RayError):
+            return RuntimeError(str(error))  # a fault of the program, with its traceback
         return _Lost((), "lost on its way")
 
     def _told_best(self, error: StepError) -> StepError:
@@ -364,21 +405,27 @@ class Ensemble:
             named = []
         return StepError(named[0]) if named else error
 
-    def _dead(self) -> set[int]:
-        """Shards whose actors do not live any more."""
-        asked = {shard: member.handle.meet.remote() for shard, member in self.members.items()}
-        self._all_there(asked)
-        dead = set()
+    def _dead(self) -> dict[int, Any]:
+        """Shards whose actors do not live any more, and what Ray says of each.
+
+        Raises:
+            ScenarioError: if an actor could not even be made.
+        """
+        asked = {shard: member.handle.versions.remote() for shard, member in self.members.items()}
+        self._all_there(asked, self._start_patience)
+        dead = {}
         for shard, ref in asked.items():
             try:
                 self.ray.get(ref)
-            except self.ray.exceptions.RayActorError:
-                dead.add(shard)
+            except self.ray.exceptions.RayError as error:
+                if "creation task" in str(error):
+                    raise ScenarioError(f"--on ray: actors cannot be made: {_last_line(error)}") from None
+                dead[shard] = error
         return dead
 
-    def _silence(self, shards: set[int]) -> _Lost:
+    def _silence(self, shards: set[int], seconds: float) -> _Lost:
         """Whether it is the shards that are silent or the nodes on which they live."""
-        patience = f"silent for {self.options.patience:g} s"
+        patience = f"silent for {seconds:g} s, longer than --patience"
         there = {self.members[shard].node for shard in shards}
         tasks = {node: _on(self.ray, node) for node in there}
         answered, _ = self.ray.wait(list(tasks.values()), num_returns=len(tasks), timeout=NODE_ANSWERS)
@@ -388,15 +435,22 @@ class Ensemble:
         return _Lost(shards, patience)
 
 
+OWN = (StepError, CheckpointError)
+"""Failures of the run itself, in one line each."""
+
+
+def _last_line(error: BaseException) -> str:
+    return ([line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__])[-1]
+
+
+def _why(error: BaseException) -> str:
+    """What Ray knows of a dead actor, in a few words."""
+    told = next((line for line in str(error).splitlines() if "dead because" in line), _last_line(error))
+    return told.partition("because ")[2].partition(". ")[0].rstrip(".") or type(error).__name__
+
+
 def _on(ray: Any, node: str) -> Any:
     """A task on a node that shows that it lives."""
     pinned = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(node, soft=False)
-    return ray.remote(num_cpus=0, max_retries=0)(_here).options(scheduling_strategy=pinned).remote()
-
-
-def _here() -> bool:
-    return True
-
-
-def _listed(refs: Any) -> list[Any]:
-    return refs if isinstance(refs, list) else [refs]
+    alive = ray.remote(num_cpus=0, max_retries=0)(lambda: True)  # sent by value: the node need not import carbonray
+    return alive.options(scheduling_strategy=pinned).remote()

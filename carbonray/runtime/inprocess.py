@@ -1,11 +1,8 @@
 """Step a world in one process, its agents in one shard or several: the same bytes for any sharding."""
 
-import ctypes
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -15,6 +12,7 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from carbonray.runtime import exchange
+from carbonray.runtime.memory import keep_memory
 from carbonray.runtime.shard import Play, Played, Shard, Tell, conversation
 from carbonray.worlds import exact
 from carbonray.worlds.world import Outcome, Rows, Shocks, World
@@ -148,18 +146,3 @@ def threads(number: int) -> Iterator[None]:
             yield
     finally:
         torch.set_num_threads(before)
-
-
-@cache
-def keep_memory() -> None:
-    """Let glibc reuse freed arrays instead of returning them to the kernel.
-
-    A fresh array of a few MB otherwise costs more in page faults than the arithmetic that fills it
-    (1.2 ms against 0.25 ms for ten MB).
-    """
-    if sys.platform == "linux":
-        libc = ctypes.CDLL(None)
-        if hasattr(libc, "mallopt"):
-            trim_threshold, mmap_max = -1, -4
-            libc.mallopt(mmap_max, 0)
-            libc.mallopt(trim_threshold, (1 << 31) - 1)

@@ -20,6 +20,8 @@ AGAIN = ("out", "patience", "address")
 """Options that a run which goes on from a checkpoint can be told; the checkpoint holds all others."""
 OF_RAY = ("shard", "checkpoint", "every", "patience")
 """Options of `simulate` that are for a run on Ray alone."""
+ROLES = {"cbam": "firm", "climate-negotiation": "region"}
+"""World -> what its agents are called, of which `--shard` may give each a shard of its own."""
 DEFAULT = "law"
 """What `simulate` runs if no target is given."""
 FLAGS = {"settings": "--set"}
@@ -107,8 +109,10 @@ def _check_place(name: str, place: Any) -> None:
 
 def _check_runtime(order: Order) -> None:
     """Refuse what makes no sense where the order is to run."""
+    from carbonray.runtime.on_ray import check_options
     from carbonray.runtime.simulate import check_runtime
 
+    check_options(order.given("every"), order.given("patience"))
     if order.given("resume") is None:
         on, device = order.given("on") or "ray", order.given("device") or "cpu"
         check_runtime(on, device, {name: order.given(name) for name in OF_RAY})
@@ -120,19 +124,39 @@ def _check_runtime(order: Order) -> None:
 
 
 def _check_scenario(order: Order, scenario: AnyScenario) -> None:
-    """Refuse options of another world, and files that are missing or not in order."""
+    """Refuse options of another world or out of range, and files that are missing or not in order."""
     from carbonray.data.actions import read_actions
-    from carbonray.runtime.outputs import HASHES
     from carbonray.runtime.simulate import refuse_foreign
+    from carbonray.runtime.simulate_cbam import draws_of
 
     refuse_foreign(scenario.world, {name: order.given(name) for name in ("uncertainty", "actions")})
+    draws_of(order.given("uncertainty"), robust=order.given("robust") is not False)
+    _check_shard(order.given("shard"), ROLES[scenario.world])
     actions = order.given("actions")
     if actions and not on_cluster_only(actions):
         read_actions(Path(actions))
-    if any(on_cluster_only(file) for file in files_of(scenario).values()):
+    if not any(on_cluster_only(file) for file in files_of(scenario).values()):
+        hashes_of(scenario)
+
+
+def _check_shard(shard: Any, role: str) -> None:
+    """As the cluster would, once it has made the world."""
+    names = dict.fromkeys(("region", role))
+    if shard is None or shard in names or (str(shard).isdecimal() and int(shard) > 0):
         return
+    raise JobError(f"--shard {shard}: choose {', '.join(names)}, or how many {role}s an actor has")
+
+
+def hashes_of(scenario: AnyScenario) -> dict[str, str]:
+    """Names and SHA-256 of the files that a scenario reads.
+
+    Raises:
+        JobError: if one cannot be read.
+    """
+    from carbonray.runtime.outputs import HASHES
+
     try:
-        HASHES[scenario.world](scenario)
+        return HASHES[scenario.world](scenario)
     except OSError as error:
         raise JobError(f"{scenario.name}: {error.filename}: cannot be read ({error.strerror})") from None
 

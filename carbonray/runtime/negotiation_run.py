@@ -175,7 +175,7 @@ def together(
     played = runtime.play(play, progress)
     whole = min(len(kept[0].commons) for kept in played.kept)
     if played.interrupted and not whole:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(played.hint)
     return [
         _century(world, kept[0], whole, replicas=replicas, interrupted=played.interrupted)
         for world, kept in zip(worlds, played.kept, strict=True)

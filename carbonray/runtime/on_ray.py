@@ -1,21 +1,21 @@
 """From what a user asks of `simulate --on ray` to the runtime that does it, and back from a checkpoint to the run."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any, TypedDict
 
 from carbonray.config import ScenarioError
 from carbonray.config_worlds import WORLDS, AnyScenario
 from carbonray.runtime import checkpoint as checkpoints
+from carbonray.runtime.actors import ShardActor
 from carbonray.runtime.checkpoint import CheckpointError, Place
 from carbonray.runtime.distributed import PATIENCE, OnRay
 from carbonray.runtime.outputs import HASHES
 
 EVERY = 10
 """Steps between checkpoints."""
-VERSIONS = ("carbonray", "torch", "numpy")
 
 
 class RayOptions(TypedDict, total=False):
@@ -41,10 +41,7 @@ def runtime_of(scenario: AnyScenario, options: RayOptions, told: Mapping[str, An
     """
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     every, patience = given.get("every", EVERY), given.get("patience", PATIENCE)
-    if every < 1:
-        raise ScenarioError(f"--every {every}: give a number of steps, at least 1")
-    if not patience > 0:
-        raise ScenarioError(f"--patience {patience:g}: give a number of seconds above 0")
+    check_options(every, patience)
     shard = str(given["shard"]) if "shard" in given else None
     run = {
         "name": scenario.name,
@@ -53,7 +50,7 @@ def runtime_of(scenario: AnyScenario, options: RayOptions, told: Mapping[str, An
         "options": dict(told),
         "shard": shard,
         "every": every,
-        "versions": {name: metadata.version(name) for name in VERSIONS},
+        "versions": ShardActor.versions(),
         "datasets": HASHES[scenario.world](scenario),
     }
     return OnRay(
@@ -64,6 +61,18 @@ def runtime_of(scenario: AnyScenario, options: RayOptions, told: Mapping[str, An
         patience=patience,
         run=run,
     )
+
+
+def check_options(every: int | None, patience: float | None) -> None:
+    """Refuse what is out of range; None is left out.
+
+    Raises:
+        ScenarioError: naming the option.
+    """
+    if every is not None and every < 1:
+        raise ScenarioError(f"--every {every}: give a number of steps, at least 1")
+    if patience is not None and not (math.isfinite(patience) and patience > 0):
+        raise ScenarioError(f"--patience {patience:g}: give a number of seconds above 0")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,12 +90,16 @@ def resumed(place: str | Path, *, address: str | None = None, patience: float | 
     Raises:
         CheckpointError: if no checkpoint stands there, or what it was run on has changed.
     """
+    patience = PATIENCE if patience is None else patience
+    check_options(EVERY, patience)
     at = Place(str(place))
     run = checkpoints.read_run(at)
-    now = {name: metadata.version(name) for name in VERSIONS}
+    now = ShardActor.versions()
     for name, version in run["versions"].items():
         if now.get(name) != version:
             raise CheckpointError(f"{place}: was written with {name} {version}, not {now.get(name)}")
+    if run["world"] not in WORLDS:
+        raise CheckpointError(f"{place}: tells of a world {run['world']} that is not here")
     scenario = WORLDS[run["world"]].scenario.model_validate(run["scenario"])
     hashes = HASHES[scenario.world](scenario)
     changed = [name for name in run["datasets"] if hashes.get(name) != run["datasets"][name]]
@@ -97,7 +110,7 @@ def resumed(place: str | Path, *, address: str | None = None, patience: float | 
         shard=run["shard"],
         place=at,
         every=run["every"],
-        patience=patience or PATIENCE,
+        patience=patience,
         run=run,
         resume=True,
     )

@@ -63,9 +63,9 @@ def run(
         worlds = [build_world(s, economy, graph, plants).to(device) for s in (scenario, scenario.reference())]
     played = runtime.play(play_of(scenario, worlds, record_firms=record_firms), progress)
     policy, reference = played.kept
-    years = reference[0].years
+    years = min(kept.years for kept in (*policy, *reference))
     if played.interrupted and not years:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(played.hint)
     firms = [ids["firm"] for ids in played.ids]
     return Pair(
         scenario=scenario,

@@ -26,6 +26,7 @@ ALL_YEARS_UP_TO = 100_000
 class Kept:
     """What a recorder keeps: by firm of the shard's own firms, all else only where the books are kept."""
 
+    steps: int = 0  # quarters taken in whole
     accounts: list[dict[str, Tensor]] = field(default_factory=list)  # [B, C] by quarter
     price: list[Tensor] = field(default_factory=list)  # [B, C] by quarter
     lost: list[Tensor] = field(default_factory=list)  # [B, C] by quarter
@@ -39,8 +40,8 @@ class Kept:
 
     @property
     def years(self) -> int:
-        """Whole years kept in the books."""
-        return len(self.trade)
+        """Whole years taken in."""
+        return self.steps // QUARTERS
 
 
 @dataclass
@@ -53,9 +54,10 @@ class Recorder:
 
     def add(self, agents: Firms, commons: Commons, accounts: Pool | None) -> None:
         """Take in a step."""
+        self._add_firms(agents, commons)
         if accounts is not None:
             self._book(commons, accounts)
-        self._add_firms(agents, commons)
+        self.kept.steps += 1
 
     def _book(self, commons: Commons, booked: Pool) -> None:
         kept, cleared = self.kept, commons.cleared

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from carbonray.runtime.memory import give_back
 from carbonray.worlds.world import Bid, Ids, Mail, Outcome, Pool, Shocks, World
 
 A = TypeVar("A")
@@ -76,10 +77,15 @@ class Play(Generic[A, K, D]):
     so_far: Callable[[Sequence[Any]], Mapping[str, float]]  # from what the worlds' books hold: figures for progress
     actions: NDArray[np.int64] | None = None  # [step, agent, head] levels for all replicas; scripted if left out
 
+    def __post_init__(self) -> None:
+        """Refuse worlds that cannot be stepped beside each other."""
+        if len({world.rounds for world in self.worlds}) != 1:
+            raise ValueError("worlds beside each other must clear equally often in a step")
+
     @property
     def rounds(self) -> int:
-        """Exchanges of a step, the same in all worlds."""
-        return max(world.rounds for world in self.worlds)
+        """Exchanges of a step."""
+        return self.worlds[0].rounds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +159,7 @@ class Shard:
         for recorder, agents, commons, booked in zip(self.recorders, at.agents, at.commons, accounts, strict=True):
             recorder.add(agents, commons, booked)
         self.boundary = replace(at, unbooked=())
+        give_back(at.step)
 
     def hear(self, heard: Sequence[Heard]) -> None:
         """Go on in every world with what its bids were exchanged for: to the next bids, or into the next step."""
@@ -187,11 +194,11 @@ class Shard:
 
 def _tensors(part: Any) -> Iterator[tuple[str, Tensor]]:
     """Tensors of floats in nested dataclasses, by name."""
-    for item in fields(part):
-        value = getattr(part, item.name)
+    inside = part if isinstance(part, Mapping) else {item.name: getattr(part, item.name) for item in fields(part)}
+    for name, value in inside.items():
         if isinstance(value, Tensor) and value.is_floating_point():
-            yield item.name, value
-        elif is_dataclass(value):
+            yield name, value
+        elif is_dataclass(value) or isinstance(value, Mapping):
             yield from _tensors(value)
 
 
@@ -202,6 +209,7 @@ class Played:
     kept: tuple[tuple[Any, ...], ...]  # by world, by shard; the first shard kept the books
     ids: tuple[Ids, ...]  # by shard
     interrupted: bool  # stopped by the user before the end
+    hint: str = ""  # how an interrupted run can go on
 
 
 class Tell(Protocol):

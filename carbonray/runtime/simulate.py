@@ -37,10 +37,13 @@ def silent(task: str, done: int, of: int, note: str = "", /) -> None:
 
 def telling(progress: Progress) -> "Tell":
     """Progress of a runtime, with the step rate and its figures so far in words."""
-    started = time.perf_counter()
+    first: list[tuple[int, float]] = []  # step and time from which on the rate is taken
 
     def tell(done: int, of: int, so_far: Mapping[str, float]) -> None:
-        rate = {"steps_per_second": done / (time.perf_counter() - started)}
+        if not first or done <= first[0][0]:
+            first[:] = [(done, time.perf_counter())]
+        seconds = time.perf_counter() - first[0][1]
+        rate = {"steps_per_second": (done - first[0][0]) / seconds} if done > first[0][0] else {}
         progress("simulating", done, of, ", ".join(words(name, value) for name, value in {**rate, **so_far}.items()))
 
     return tell
@@ -282,7 +285,14 @@ def check_runtime(on: str, device: str, ray: Mapping[str, Any]) -> None:
     """
     if on not in ("process", "ray"):
         raise ScenarioError(f"--on {on}: choose process or ray")
+    from carbonray.runtime.on_ray import RayOptions
+
+    unknown = sorted(set(ray) - set(RayOptions.__annotations__))
+    if unknown:
+        raise TypeError(f"simulate() got an unexpected keyword argument {unknown[0]!r}")
     given = [name for name, value in ray.items() if value is not None]
+    if on == "ray" and ray.get("every") is not None and ray.get("checkpoint") is None:
+        raise ScenarioError(f"--every {ray['every']}: only with --checkpoint")
     if on == "process" and given:
         raise ScenarioError(f"--{given[0]}: only with --on ray")
     if on == "ray" and device != "cpu":

@@ -81,6 +81,9 @@ def test_every_option_of_a_command_can_be_passed_on(command: str) -> None:
         (("simulate", "law", "--out", "/data/run", "--address", "head:8265"), "--address head:8265: give"),
         (("simulate", "law", "--out", "/data/run"), f"{NOWHERE}: no cluster answers"),
         (("sweep", "law", "--out", "/data/sweep", "--grid", "years=a"), "years: Input should be a valid integer"),
+        (("simulate", "law", "--out", "/data/run", "--shard", "foo"), "--shard foo: choose region, firm, or how many"),
+        (("simulate", "law", "--out", "/data/run", "--patience", "-1"), "--patience -1: give a number of seconds"),
+        (("sweep", "law", "--out", "/data/sweep", "--jobs", "0"), "--jobs 0: at least one run must be under way"),
         (("sweep", "law", "--out", "/data/sweep", "--seeds", "x"), "--seeds x: write 0-9 or 0,3,7"),
     ],
 )
@@ -142,6 +145,8 @@ def test_a_job_that_is_tried_again_does_not_run_again(carbonray: Run, tmp_path: 
     code, out, err = carbonray(*words, "--seed", "9")
     assert code == 2
     assert "run: holds the run of another scenario; give another --out" in err
+    code, out, err = carbonray(*words, "--robust")
+    assert (code, err) == (2, f"carbonray: {tmp_path}/run: holds a run with another --robust; give another --out\n")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

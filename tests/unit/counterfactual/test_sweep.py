@@ -27,6 +27,7 @@ from carbonray.counterfactual.sweep_manifest import manifest_of, planned_in, rea
 from carbonray.counterfactual.sweep_place import place_for
 from carbonray.counterfactual.sweep_plan import Plan, Run, plan_sweep
 from carbonray.counterfactual.sweep_process import on_processes
+from carbonray.counterfactual.sweep_ray import on_ray
 from carbonray.counterfactual.sweep_result import SweepResult, _over_seeds
 from carbonray.counterfactual.sweep_run import MOST_LOST, carry_out
 from carbonray.counterfactual.sweep_worlds import SWEPT
@@ -196,7 +197,7 @@ class TestFolder:
         }
         assert (found["world"], found["scenarios"], found["runs"]) == ("cbam", ["law", "moderate"], 8)
         assert (found["seeds"], found["grid"]) == ([0, 1], {"policy.price.2035": ["100.0", "150.0"]})
-        assert {"torch", "python"} <= found["versions"].keys()
+        assert {"torch", "python", "cpu"} <= found["versions"].keys()
         assert "world-2011-transactions" in found["datasets"]
         assert len(list((tmp_path / "out" / "scenarios").iterdir())) == 2
 
@@ -433,6 +434,7 @@ class TestFailure:
         ("part", "change", "words"),
         [
             ("versions", {"torch": "1.0"}, r": has torch .*; the sweep began with 1\.0"),
+            ("versions", {"cpu": "Z80"}, ": has cpu .*; the sweep began with Z80"),
             ("tables", {"world-2011-cells": "0"}, ": world-2011-cells is not the table that the sweep began with"),
         ],
     )
@@ -446,6 +448,15 @@ class TestFailure:
         assert answer.failure is not None
         assert answer.failure.kind == "DataError"
         assert re.search(words, answer.failure.message)
+
+
+class TestOnRay:
+    def test_a_cluster_without_cores_is_refused_unless_it_may_grow(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("carbonray.runtime.cluster.connected", lambda address: ExitStack())
+        monkeypatch.setattr("carbonray.runtime.cluster.cores", lambda: 0)
+        plan = plan_sweep("law", **SMALL)
+        with pytest.raises(ScenarioError, match=r"--on ray: the cluster has no cores to run on; .* give --jobs"):
+            next(on_ray(plan, layout_of(plan), [0]))
 
 
 class TestWords:
@@ -496,6 +507,15 @@ def carry_out(layout, run):
     if run.scenario.seed == 0:
         os._exit(9)  # as a run that needs more memory than there is
     return sweep_run.carry_out(layout, run)
+"""
+
+
+FAILING = """
+times = []
+
+def carry_out(layout, run):
+    times.append(run)
+    raise KeyError(f"no such thing {len(times)}")
 """
 
 
@@ -608,6 +628,18 @@ class TestOnProcesses:
         assert failure is not None
         assert (failure.kind, f"killed {MOST_LOST + 1} times" in failure.message) == ("lost", True)
         assert answers[1].tables is not None
+
+    def test_a_process_that_fails_is_told_with_its_last_line_and_lives_on(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "failing_runs.py").write_text(FAILING, encoding="utf-8")
+        monkeypatch.syspath_prepend(tmp_path)
+        failing = importlib.import_module("failing_runs").carry_out
+        monkeypatch.setattr("carbonray.counterfactual.sweep_process.carry_out", failing)
+        plan = plan_sweep("law", seeds="0-1", **SMALL)
+        failures = [answer.failure for answer in on_processes(plan, layout_of(plan), [0, 1], jobs=1)]
+        told = [(failure.kind, failure.message) for failure in failures if failure is not None]
+        assert told == [("lost", "KeyError: 'no such thing 1'"), ("lost", "KeyError: 'no such thing 2'")]
 
     def test_never_more_runs_are_handed_out_than_jobs(self) -> None:
         plan: Any = CountingPlan(plan_sweep("law", seeds="0-5", **SMALL))

@@ -14,15 +14,19 @@ import yaml
 
 from carbonray.config import ScenarioError
 from carbonray.data.catalogue import datasets_folder, sha256
+from carbonray.data.load_world import load_world
 from carbonray.data.scenarios import load
 from carbonray.data.templates import template
 from carbonray.runtime import checkpoint, jobs, outputs
-from carbonray.runtime.checkpoint import RUN, Place
-from carbonray.runtime.job_order import JobError, Order, check, nameable, on_cluster
+from carbonray.runtime.checkpoint import RUN, CheckpointError, Commit
+from carbonray.runtime.job_order import ROLES, JobError, Order, check, hashes_of, nameable, on_cluster
 from carbonray.runtime.job_parcel import Environment, Parcel, pack
 from carbonray.runtime.job_retry import remaining
 from carbonray.runtime.job_server import Job, connect
+from carbonray.runtime.place import Place
+from carbonray.runtime.simulate_cbam import draws_of
 
+DRAWS = draws_of(None, robust=True)
 PROTOCOL = "def nobody(offers, situation):\n    return offers\n"
 
 
@@ -72,6 +76,11 @@ def test_a_run_is_on_ray_unless_it_is_to_be_one_process() -> None:
         ({"checkpoint": "marks"}, "--checkpoint marks: give an absolute folder of the cluster, or a URL"),
         ({"on": "process", "checkpoint": "/data/marks"}, "--checkpoint: only with --on ray"),
         ({"device": "cuda"}, "--device cuda: only with --on process"),
+        ({"every": 0, "checkpoint": "/data/marks"}, "--every 0: give a number of steps"),
+        ({"patience": -1.0}, "--patience -1: give a number of seconds above 0"),
+        ({"shard": "foo"}, "--shard foo: choose region, firm, or how many firms an actor has"),
+        ({"shard": "0"}, "--shard 0: choose region, firm"),
+        ({"uncertainty": -3}, "--uncertainty -3: give the number of draws"),
         ({"resume": "/data/marks"}, "TARGET: leave it out with --resume"),
         ({"settings": ["years=many"]}, "years: Input should be a valid integer"),
         ({"settings": ["economy=nowhere"]}, "nowhere: no such table"),
@@ -83,6 +92,26 @@ def test_what_the_cluster_would_refuse_is_refused_here(options: dict[str, Any], 
     with pytest.raises(ValueError, match=rule.replace("(", r"\(")) as refused:
         check(order(**options))
     assert "\n" not in str(refused.value)
+
+
+def test_what_a_shard_may_be_depends_on_the_world() -> None:
+    for shard in ("region", "firm", "100"):
+        check(order(shard=shard))
+    check(order("climate-negotiation/club", shard="region"))
+    with pytest.raises(JobError, match="--shard firm: choose region, or how many regions an actor has"):
+        check(order("climate-negotiation/club", shard="firm"))
+
+
+def test_agents_of_a_shard_are_called_as_in_their_world() -> None:
+    small = load_world("law", ["economy=world-2011", "firms.number=720"])
+    assert {"cbam": next(iter(small.roles))} | {
+        "climate-negotiation": next(iter(load_world("climate-negotiation/club").roles))
+    } == ROLES
+
+
+def test_a_run_that_goes_on_is_refused_here_too_if_it_has_no_patience() -> None:
+    with pytest.raises(ScenarioError, match="--patience 0: give a number of seconds above 0"):
+        check(Order(command="simulate", options={"resume": "/data/marks", "out": "/data/run", "patience": 0.0}))
 
 
 def test_checkpoints_may_lie_behind_a_url_and_files_on_the_cluster_alone() -> None:
@@ -201,27 +230,31 @@ print(importlib.metadata.version("carbonray"), sys.modules["carbonray"].__file__
     assert Path(place) == tmp_path / "unpacked0" / "carbonray" / "__init__.py"
 
 
-def written(out: Path, *settings: str, interrupted: bool = False) -> Path:
-    """The folder of a run as far as a job looks at it."""
+def written(out: Path, *settings: str, target: str = "law", actions: Path | None = None, **summary: Any) -> Path:
+    """The folder of a whole run as far as a job looks at it."""
     out.mkdir()
-    outputs.write_config(load("law", settings), out / "config.yaml")
-    outputs.write_json({"interrupted": interrupted}, out / "summary.json")
+    outputs.write_config(load(target, settings), out / "config.yaml", [actions] if actions else [])
+    whole = {"interrupted": False, "ablation": [], "uncertainty": {"draws": DRAWS}}
+    outputs.write_json(whole | summary, out / "summary.json")
     return out
 
 
 def test_nothing_is_left_of_a_run_that_is_there(tmp_path: Path) -> None:
     out = written(tmp_path / "run", "years=1")
     assert remaining(order(out=out, years=1)) is None
+    assert remaining(order(out=out, years=1, uncertainty=DRAWS)) is None
     assert remaining(order(out=tmp_path / "new", years=1)) == order(out=tmp_path / "new", years=1)
 
 
 def test_the_run_of_the_same_files_from_another_folder_is_the_same(own: Path, tmp_path: Path) -> None:
-    out = tmp_path / "run"
-    out.mkdir()
-    outputs.write_config(load("mine.yaml"), out / "config.yaml")
-    outputs.write_json({"interrupted": False}, out / "summary.json")
-    shutil.copytree(own, tmp_path / "elsewhere")
-    assert remaining(order(str(tmp_path / "elsewhere" / "mine.yaml"), out=out)) is None
+    out = written(tmp_path / "run", target="mine.yaml")
+    there = tmp_path / "elsewhere"
+    shutil.copytree(own, there)
+    assert remaining(order(str(there / "mine.yaml"), out=out)) is None
+    with (there / "plants.csv").open("a") as plants:
+        plants.write("P9,One more,Example,EU26,DE,,STL,1000,1000,\n")
+    with pytest.raises(JobError, match=r"run: holds a run on another plants\.csv; give another --out"):
+        remaining(order(str(there / "mine.yaml"), out=out))
 
 
 def test_a_folder_that_holds_something_else_is_refused(tmp_path: Path) -> None:
@@ -233,23 +266,75 @@ def test_a_folder_that_holds_something_else_is_refused(tmp_path: Path) -> None:
         remaining(order(out=tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("asked", "name"),
+    [
+        ({"robust": False}, "robust"),
+        ({"uncertainty": 5}, "uncertainty"),
+        ({"uncertainty": 0}, "uncertainty"),
+    ],
+)
+def test_a_finished_run_with_other_options_is_another_run(tmp_path: Path, asked: dict[str, Any], name: str) -> None:
+    out = written(tmp_path / "run")
+    with pytest.raises(JobError, match=f"run: holds a run with another --{name}; give another --out"):
+        remaining(order(out=out, **asked))
+
+
+def test_a_run_that_replayed_actions_is_done_for_these_alone(tmp_path: Path) -> None:
+    actions = tmp_path / "recorded.npz"
+    actions.write_bytes(b"what was recorded")
+    told = {"switches": [{"switch": "rates"}], "actions_file": actions.name}
+    out = written(tmp_path / "run", target="climate-negotiation/none", actions=actions, **told)
+    assert remaining(order("climate-negotiation/none", out=out, actions=actions)) is None
+    changed = order("climate-negotiation/club", out=out, actions=actions)  # the actions decide the protocol
+    assert remaining(changed) is None
+    with pytest.raises(JobError, match="run: holds a run with another --actions"):
+        remaining(order("climate-negotiation/none", out=out))
+    actions.write_bytes(b"something else")
+    with pytest.raises(JobError, match="run: holds a run with another --actions"):
+        remaining(order("climate-negotiation/none", out=out, actions=actions))
+
+
+def test_what_is_not_compared_is_told(tmp_path: Path) -> None:
+    notes: list[str] = []
+    assert remaining(order(out=written(tmp_path / "run"), device="cuda"), note=notes.append) is None
+    assert notes == [f"{tmp_path}/run: does not tell on which device it ran; --device cuda is not compared"]
+
+
 def marked(place: Path, *settings: str, target: str = "law", uncertainty: int | None = None) -> Path:
     """A place with a checkpoint as far as a job looks at it."""
-    scenario = load(target, settings)
-    options = {"robust": True, "uncertainty": uncertainty, "actions": None}
-    run = {"world": scenario.world, "scenario": scenario.model_dump(mode="json"), "options": options}
-    checkpoint.create(Place(str(place)), run)
-    checkpoint.commit(Place(str(place)), 10, [])
+    scenario, at = load(target, settings), Place(str(place))
+    run = {
+        "world": scenario.world,
+        "scenario": scenario.model_dump(mode="json"),
+        "options": {"robust": True, "uncertainty": uncertainty, "actions": None},
+        "shard": "firm",
+        "every": 10,
+        "versions": {},
+        "datasets": hashes_of(scenario),
+        "digest": "",
+    }
+    owner = checkpoint.take(at, run)
+    checkpoint.commit(at, Commit(step=10, folder=checkpoint.folder(10), digests=()), owner)
     return place
 
 
 def test_a_run_goes_on_from_its_checkpoint_with_what_the_checkpoint_does_not_tell(tmp_path: Path) -> None:
     asked = order(out=tmp_path / "run", years=1, on="ray", checkpoint=tmp_path / "marks", shard="firm", patience=9)
+    notes: list[str] = []
     assert remaining(asked) == asked
     marked(tmp_path / "marks", "years=1")
-    left = remaining(asked)
+    left = remaining(asked, note=notes.append)
     assert left is not None
     assert left.words == f"simulate --out {tmp_path}/run --patience 9 --resume {tmp_path}/marks".split()
+    assert notes == []
+
+
+def test_options_that_a_checkpoint_overrules_are_told(tmp_path: Path) -> None:
+    place, notes = marked(tmp_path / "marks"), list[str]()
+    remaining(order(checkpoint=place, shard="region", every=3, on="process"), note=notes.append)
+    told = "--shard region and --every 3 and --on process left out"
+    assert notes == [f"{place}: the checkpoint tells how the run goes on; {told}"]
 
 
 def test_the_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
@@ -262,13 +347,31 @@ def test_the_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
     assert remaining(order(**asked, uncertainty=4)) is not None
 
 
+def test_a_resumed_run_is_done_only_if_the_folder_holds_the_run_of_its_checkpoint(tmp_path: Path) -> None:
+    def asked(out: Path, place: Path) -> Order:
+        return Order(command="simulate", options={"resume": place, "out": out})
+
+    place = marked(tmp_path / "marks", "years=1", uncertainty=4)
+    done = written(tmp_path / "done", "years=1", uncertainty={"draws": 4})
+    assert remaining(asked(done, place)) is None
+    assert remaining(asked(tmp_path / "new", place)) == asked(tmp_path / "new", place)
+    with pytest.raises(JobError, match="other: holds the run of another scenario; give another --out"):
+        remaining(asked(written(tmp_path / "other", "years=2"), place))
+    with pytest.raises(JobError, match="more: holds a run with another --uncertainty; give another --out"):
+        remaining(asked(written(tmp_path / "more", "years=1"), place))
+    with pytest.raises(CheckpointError, match="gone: holds no checkpoint to resume"):
+        remaining(asked(done, tmp_path / "gone"))
+
+
 def test_a_run_that_goes_on_finds_its_files_where_the_new_job_has_them(own: Path, tmp_path: Path) -> None:
     place = marked(tmp_path / "marks", target="mine.yaml")
     shutil.move(own, tmp_path / "elsewhere")
     target = tmp_path / "elsewhere" / "mine.yaml"
+    before = json.loads((place / RUN).read_text())
     assert remaining(order(str(target), out=tmp_path / "run", checkpoint=place)) is not None
     run = json.loads((place / RUN).read_text())
     assert run["scenario"]["economy"] == str(target.parent / "economy_2011")
+    assert {**run, "scenario": before["scenario"]} == before
     assert checkpoint.exists(place)
 
 

@@ -9,7 +9,7 @@ import pytest
 from carbonray.config import ScenarioError
 from carbonray.data.scenarios import load
 from carbonray.runtime import checkpoint
-from carbonray.runtime.checkpoint import CheckpointError, Place
+from carbonray.runtime.checkpoint import CheckpointError, Commit, Place
 from carbonray.runtime.on_ray import resumed, runtime_of
 from carbonray.runtime.simulate import advice, check_runtime, simulate
 
@@ -23,13 +23,20 @@ TOLD = {"robust": False, "uncertainty": 0, "actions": None}
         ({"shard": "region"}, "--shard: only with --on ray"),
         ({"checkpoint": "place"}, "--checkpoint: only with --on ray"),
         ({"on": "ray", "device": "cuda"}, "--device cuda: "),
-        ({"on": "ray", "every": -1}, "--every -1: give a number of steps, at least 1"),
+        ({"on": "ray", "every": -1, "checkpoint": "place"}, "--every -1: give a number of steps, at least 1"),
+        ({"on": "ray", "every": 3}, "--every 3: only with --checkpoint"),
+        ({"on": "ray", "patience": float("inf")}, "--patience inf: give a number of seconds above 0"),
         ({"on": "ray", "patience": -2.0}, "--patience -2: give a number of seconds above 0"),
     ],
 )
 def test_options_out_of_range_are_one_line(options: dict[str, Any], rule: str) -> None:
     with pytest.raises(ScenarioError, match=f"^{rule}"):
         simulate("law", firms=1000, **options)
+
+
+def test_an_unknown_option_is_an_error_of_the_program() -> None:
+    with pytest.raises(TypeError, match="unexpected keyword argument 'checkpont'"):
+        simulate("law", on="ray", checkpont="place")  # type: ignore[call-overload]
 
 
 def test_zero_steps_between_checkpoints_are_refused() -> None:
@@ -57,8 +64,8 @@ def stopped(folder: Path, **changes: Any) -> dict[str, Any]:
     runtime = runtime_of(load("law"), {"checkpoint": folder, "shard": 500, "every": 3}, TOLD)
     run = {**runtime.run, "shards": 2, "digest": "0", **changes}
     place = Place(str(folder))
-    checkpoint.create(place, run)
-    checkpoint.commit(place, 3, ["1", "2"])
+    owner = checkpoint.take(place, run)
+    checkpoint.commit(place, Commit(step=3, folder="step-000003-00000000", digests=("1", "2")), owner)
     return run
 
 
