@@ -4,6 +4,7 @@ Nothing heavy is imported before a command needs it: `carbonray --help` answers 
 """
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,8 @@ bench = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True,
 app.add_typer(data, name="data")
 app.add_typer(bench, name="bench")
 
+SECONDS_A_LINE = 15
+"""Between lines of progress where there is no terminal."""
 INTERRUPTED = 130
 """Exit code after Ctrl-C; whole years that were simulated are written all the same."""
 
@@ -85,7 +88,7 @@ def _is_users(error: Exception) -> bool:
 
 @contextmanager
 def _progress() -> Iterator[Callable[..., None]]:
-    """A bar per task on the terminal's error stream."""
+    """A bar per task on the terminal's error stream; now and then a line where there is none, as in a job's log."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -94,7 +97,10 @@ def _progress() -> Iterator[Callable[..., None]]:
         TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
     )  # fmt: skip
     console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+    if not console.is_terminal:
+        yield _told_in_lines()
+        return
+    with Progress(*columns, console=console, transient=True) as bars:
         tasks: dict[str, Any] = {}
 
         def tell(name: str, done: int, of: int, note: str = "", /) -> None:
@@ -103,6 +109,18 @@ def _progress() -> Iterator[Callable[..., None]]:
             bars.update(tasks[name], completed=done, total=of, note=note)
 
         yield tell
+
+
+def _told_in_lines() -> Callable[..., None]:
+    """Progress in a line every so many seconds."""
+    last = [time.monotonic()]
+
+    def tell(name: str, done: int, of: int, note: str = "", /) -> None:
+        if time.monotonic() - last[0] >= SECONDS_A_LINE:
+            last[0] = time.monotonic()
+            print(f"{name} {done}/{of}{', ' * bool(note)}{note}", file=sys.stderr, flush=True)
+
+    return tell
 
 
 @app.command()

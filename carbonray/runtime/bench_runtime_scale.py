@@ -85,8 +85,9 @@ def local_raylets() -> Iterator[Grow]:
         inner.wait_for_nodes()
 
     try:
-        ray.init(address=inner.address, log_to_driver=False, logging_level=logging.ERROR)
-        yield grow
+        with cluster.undisturbed():
+            ray.init(address=inner.address, log_to_driver=False, logging_level=logging.ERROR)
+            yield grow
     finally:
         ray.shutdown()
         inner.shutdown()

@@ -77,7 +77,7 @@ def _aims(table: Mapping[str, Any]) -> Group:
             f"{job['seconds']:.0f}",
             _word(met=job["seconds"] < SECONDS) if job["firm_steps"] >= LONG else "smaller",
         ),
-        ("its memory, last third over first", "flat", f"{job['growth']:+.1%}", _word(met=abs(job["growth"]) < GROWTH)),
+        ("its memory, last third over first", "flat", f"{job['growth']:+.1%}", _word(met=job["growth"] < GROWTH)),
     ]
     return _table("Aims", ("figure", "aim", "measured", ""), rows)
 

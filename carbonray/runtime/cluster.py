@@ -37,7 +37,7 @@ def connected(address: str | None = None) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    with _undisturbed():
+    with undisturbed():
         _connect(ray, address or os.environ.get("RAY_ADDRESS"))
         try:
             yield
@@ -46,7 +46,7 @@ def connected(address: str | None = None) -> Iterator[None]:
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
+def undisturbed() -> Iterator[None]:
     """Keep remarks of raylets out of what a command prints: Ray writes them to standard output, with no option."""
     from ray._private import worker
 
