@@ -116,7 +116,7 @@ def _told_in_lines() -> Callable[..., None]:
     last = [time.monotonic()]
 
     def tell(name: str, done: int, of: int, note: str = "", /) -> None:
-        if time.monotonic() - last[0] >= SECONDS_A_LINE:
+        if done < of and time.monotonic() - last[0] >= SECONDS_A_LINE:
             last[0] = time.monotonic()
             print(f"{name} {done}/{of}{', ' * bool(note)}{note}", file=sys.stderr, flush=True)
 

@@ -117,6 +117,8 @@ class Ensemble:
             kept = self._go_on(tell)
         except KeyboardInterrupt:
             interrupted = True
+            if self.place is not None and self.owner and self.commit is None and self.place.exists(checkpoint.COMMIT):
+                self.commit = checkpoint.read_commit(self.place)  # Ctrl-C came just when the first one stood
             kept = self._kept_in_time()
             self.options.notices.extend([f"interrupted{self._how_to_go_on()}"] if self.commit else [])
         finally:
