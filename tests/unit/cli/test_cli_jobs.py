@@ -17,6 +17,8 @@ from carbonray.runtime.job_parcel import Environment
 from carbonray.runtime.job_server import Job
 from carbonray.runtime.jobs import Submitted
 
+pytestmark = pytest.mark.slow  # left out of `make check`, which must stay under a minute
+
 Run = Callable[..., tuple[int, str, str]]
 NOWHERE = "http://127.0.0.1:1"
 SMALL = ("--firms", "720", "--set", "economy=world-2011", "--years", "1", "--no-robust", "--uncertainty", "0")

@@ -12,6 +12,8 @@ from carbonray.counterfactual.sweep_columns import layout_of
 from carbonray.counterfactual.sweep_plan import Plan
 from carbonray.counterfactual.sweep_result import SweepResult
 
+pytestmark = pytest.mark.slow  # left out of `make check`, which must stay under a minute
+
 Shown = tuple[int, str, str]
 Run = Callable[..., Shown]
 SMALL = ("--set", "economy=world-2011", "--firms", "720", "--years", "1")

@@ -36,6 +36,8 @@ from carbonray.runtime.outputs import OutputError
 from carbonray.runtime.simulate import RUNNERS, simulate
 from carbonray.runtime.simulate_cbam import TIMINGS
 
+pytestmark = pytest.mark.slow  # left out of `make check`, which must stay under a minute
+
 TIGHT = 1e-9
 CLUB = "climate-negotiation/club"
 SMALL: dict[str, Any] = {"settings": ["economy=world-2011"], "firms": 720, "years": 1}

@@ -21,6 +21,8 @@ from carbonray.runtime.bench_runtime_small import REGIONS, SECTORS, small_law, s
 from carbonray.runtime.bench_runtime_watch import Watch, equal_shards, in_process, law
 from carbonray.runtime.placement import split
 
+pytestmark = pytest.mark.slow  # left out of `make check`, which must stay under a minute
+
 MEASURED: dict[str, Any] = {
     "machine": {
         "cores": 2,

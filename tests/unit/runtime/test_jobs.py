@@ -26,6 +26,8 @@ from carbonray.runtime.job_server import Job, connect
 from carbonray.runtime.place import Place
 from carbonray.runtime.simulate_cbam import draws_of
 
+pytestmark = pytest.mark.slow  # left out of `make check`, which must stay under a minute
+
 DRAWS = draws_of(None, robust=True)
 PROTOCOL = "def nobody(offers, situation):\n    return offers\n"
 
