@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+TOGETHER := -n 2 --dist loadfile
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER := 0
 
@@ -11,7 +12,8 @@ run: $(VENV)/run.stamp  ## simulate the law on the built-in data and print where
 	$(BIN)/carbonray simulate law
 
 test: $(VENV)/dev.stamp lint  ## everything: style, types, import contract, and the whole test suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(TOGETHER) --ignore tests/distributed
+	$(BIN)/python -m pytest tests/distributed
 
 check: $(VENV)/dev.stamp lint unit  ## under a minute, before every commit
 
@@ -22,7 +24,7 @@ lint:
 	$(BIN)/lint-imports
 
 unit:
-	$(BIN)/python -m pytest tests/unit -m "not slow"
+	$(BIN)/python -m pytest tests/unit -m "not slow" $(TOGETHER)
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix .

@@ -49,7 +49,7 @@ def stored(path: Path) -> NDArray[Any]:
     if not zipfile.is_zipfile(path):
         raise DataError(f"{rule} (got a file that is no zip archive, or a part of one)")
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             names = list(arrays)
             found = arrays[NAME] if NAME in names else None
     except Exception as error:  # what spoilt bytes make the parsers of zip, zlib and numpy raise is anybody's guess

@@ -6,6 +6,8 @@ reads; the published tables themselves may hold surprises, which the checks are 
 """
 
 import re
+import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -87,9 +89,9 @@ def read_wiod_arrays(request: Request, file: Path) -> Mrio:
     """Arrays Z, F and x of one year, in million USD; the accounts of CO2 are a file of their own."""
     rows, columns = (read_labels(file.parent / name) for name in WIOD_LABELS)
     try:
-        with np.load(file, allow_pickle=False) as table:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as table:
             flows, demand, output = (np.asarray(table[name], dtype=np.float64) for name in ("Z", "F", "x"))
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{file.parent.name}/{file.name}: is no file of arrays Z, F and x ({error})") from None
     shape = (len(rows), len(columns))
     if flows.shape != (shape[0], shape[0]) or demand.shape != shape or output.shape != shape[:1]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from carbonray.data import DataError
@@ -199,6 +199,7 @@ def test_a_file_that_is_no_npz_is_refused(tmp_path: Path, spoil: Callable[[Path]
 
 
 @given(place=st.floats(0.0, 1.0, exclude_max=True), byte=st.integers(1, 255))
+@example(place=0.9706, byte=1)  # in the zip's directory: numpy left the file open
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_flipped_byte_gives_the_same_levels_or_a_refusal(tmp_path: Path, place: float, byte: int) -> None:
     path = saved(tmp_path, levels(2))

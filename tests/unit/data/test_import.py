@@ -252,13 +252,14 @@ def test_every_region_needs_every_sector(case: Any) -> None:
         )  # fmt: skip
 
 
-def test_arrays_that_do_not_fit_their_labels_are_refused(case: Any) -> None:
+@pytest.mark.parametrize("spoilt", [b"PK no arrays", b"PK\x03\x04 no archive"])
+def test_arrays_that_do_not_fit_their_labels_are_refused(case: Any, spoilt: bytes) -> None:
     case.table["F"] = case.table["F"][:, :5]
     with pytest.raises(
         DataError, match=r"^raw/wiot2013_2009.npz: Z, F, x have shapes \(6, 6\), \(6, 5\), \(6,\); the labels name 6"
     ):
         case.run()
-    (case.folder / "raw" / "wiot2013_2009.npz").write_bytes(b"PK no arrays")
+    (case.folder / "raw" / "wiot2013_2009.npz").write_bytes(spoilt)
     with pytest.raises(DataError, match=r"^raw/wiot2013_2009.npz: is no file of arrays Z, F and x"):
         import_table(case.request, regions=case.folder / "regions.csv", sectors=case.folder / "sectors.csv")
 
