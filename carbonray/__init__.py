@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from carbonray.counterfactual.sweep import sweep as sweep
     from carbonray.data.load_world import load_world as load_world
     from carbonray.data.scenarios import load as load_scenario
+    from carbonray.learn.evaluate import evaluate as evaluate
+    from carbonray.learn.train import resume_training as resume_training
+    from carbonray.learn.train import train as train
     from carbonray.report.compare_page import compare as compare
     from carbonray.runtime.simulate import resume as resume
     from carbonray.runtime.simulate import simulate as simulate
@@ -25,6 +28,9 @@ _PLACES = {
     "run_backtest": ("carbonray.backtest.runner", "backtest"),
     "compare": ("carbonray.report.compare_page", "compare"),
     "simulate": ("carbonray.runtime.simulate", "simulate"),
+    "evaluate": ("carbonray.learn.evaluate", "evaluate"),
+    "train": ("carbonray.learn.train", "train"),
+    "resume_training": ("carbonray.learn.train", "resume_training"),
     "resume": ("carbonray.runtime.simulate", "resume"),
     "resume_sweep": ("carbonray.counterfactual.sweep", "resume_sweep"),
     "sweep": ("carbonray.counterfactual.sweep", "sweep"),
@@ -36,8 +42,8 @@ _PLACES = {
 }
 
 __all__ = [
-    "NegotiationScenario", "Scenario", "compare", "equilibrium", "load_scenario", "load_world", "resume",
-    "resume_sweep", "run_backtest", "simulate", "sweep",
+    "NegotiationScenario", "Scenario", "compare", "equilibrium", "evaluate", "load_scenario", "load_world", "resume",
+    "resume_sweep", "resume_training", "run_backtest", "simulate", "sweep", "train",
 ]  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from carbonray.cli_jobs import jobs, submit
+from carbonray.cli_learn import evaluate, train
 from carbonray.cli_sweep import sweep
 
 app = typer.Typer(
@@ -59,7 +60,7 @@ def main() -> None:
     except Exception as error:
         if not _is_users(error):
             raise
-        _refuse(error, code=1 if type(error).__name__ == "LostError" else 2)
+        _refuse(error, code=1 if type(error).__name__ in ("LostError", "TrainingError") else 2)
 
 
 def _refuse(error: Exception, code: int = 2) -> None:
@@ -71,6 +72,7 @@ def _is_users(error: Exception) -> bool:
     """Whether it is one of our one-line refusals; their modules are loaded only if they could have been raised."""
     places = {
         "carbonray.data.errors": "DataError",
+        "carbonray.learn.training": "TrainingError",
         "carbonray.runtime.actors": "StepError",
         "carbonray.runtime.checkpoint": "CheckpointError",
         "carbonray.runtime.distributed": "LostError",
@@ -157,6 +159,9 @@ def simulate(
             help="Replay recorded actions: array `actions` [step, region, head]; climate-negotiation.",
         ),
     ] = None,
+    policy: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Agents follow this trained policy instead of rules.")
+    ] = None,
     on: Annotated[str, typer.Option(help="process, or ray: a cluster, with the same bytes.")] = "process",
     address: Address = None,
     shard: Annotated[
@@ -211,6 +216,7 @@ def simulate(
                     robust=robust,
                     uncertainty=uncertainty,
                     actions=actions,
+                    policy=policy,
                     on=on,
                     progress=tell,
                     **ray,
@@ -243,6 +249,8 @@ def _only_resume(ctx: typer.Context) -> None:
 
 
 app.command()(sweep)
+app.command()(train)
+app.command()(evaluate)
 app.add_typer(submit, name="submit")
 app.add_typer(jobs, name="jobs")
 

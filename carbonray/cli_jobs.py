@@ -69,6 +69,21 @@ def submit_sweep(
     _submit(ctx, address, name, follow=follow, environment={"env": env, "pip": pip, "python": python, "ship": ship})
 
 
+@submit.command("train", context_settings=PASSED_ON, options_metavar="[OPTIONS] [WORDS OF train]")
+def submit_train(
+    ctx: typer.Context,
+    address: Address = None,
+    name: Name = None,
+    follow: Follow = True,
+    env: Variables = None,
+    pip: Requirements = None,
+    python: Interpreter = "python",
+    ship: Ship = False,
+) -> None:
+    """Train agents on a cluster: TARGET and the options of `carbonray train`, with an absolute --out."""
+    _submit(ctx, address, name, follow=follow, environment={"env": env, "pip": pip, "python": python, "ship": ship})
+
+
 def _submit(
     ctx: typer.Context, address: str | None, name: str | None, *, follow: bool, environment: dict[str, Any]
 ) -> None:
@@ -154,7 +169,7 @@ def _order(ctx: typer.Context, name: str) -> "Order":
     arguments = [each.name for each in command.params if each.param_type_name == "argument"]
     options = {each: read.params[each] for each in said if each not in arguments}
     targets = _strings([read.params[each] for each in arguments])
-    if name == "simulate" and "resume" not in said:
+    if name in ("simulate", "train") and "resume" not in said:
         targets = targets or [DEFAULT]
     return Order(command=name, targets=tuple(targets), options=options)
 
@@ -240,7 +255,7 @@ def job_cancel(ctx: typer.Context, id: JobName, address: Address = None) -> None
 @jobs.command("run", context_settings=PASSED_ON)
 def job_run(
     ctx: typer.Context,
-    command: Annotated[str, typer.Argument(metavar="COMMAND...", help="simulate or sweep, and its words.")],
+    command: Annotated[str, typer.Argument(metavar="COMMAND...", help="simulate, sweep or train, and its words.")],
 ) -> None:
     """Run a command here, as part of a cluster: on from its checkpoint, and not at all if its run is there."""
     from carbonray.runtime.job_order import on_cluster

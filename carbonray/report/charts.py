@@ -32,6 +32,7 @@ class Chart:
     as_percent: bool = False  # values are fractions
     whole_years: bool = True  # ticks of x
     colours: Mapping[str, str] = field(default_factory=dict)  # by series
+    spread: str = "Median, and nine of ten draws"  # what the dots and lines of ranges are
 
     @property
     def series(self) -> list[str]:

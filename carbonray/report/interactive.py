@@ -165,7 +165,7 @@ def _ranges(chart: Chart) -> Json:
     layout["yaxis"]["ticklabelstandoff"] = 6
     layout["margin"]["t"] = 56
     span: Json = {
-        "type": "scatter", "mode": "markers+text", "name": "Median, and nine of ten draws", "x": data.y.tolist(),
+        "type": "scatter", "mode": "markers+text", "name": chart.spread, "x": data.y.tolist(),
         "y": labels, "text": said, "textposition": "top center", "textfont": {"size": 11}, "cliponaxis": False,
         "marker": {"size": 10, "color": BLUE}, "hoverinfo": "y+text",
         "error_x": {
@@ -180,7 +180,7 @@ def _ranges(chart: Chart) -> Json:
         "marker": {"size": 16, "color": INK, "symbol": "line-ns-open", "line": {"width": 2.5, "color": INK}},
         "hoverinfo": "x+name",
     }  # fmt: skip
-    return {"data": [span, base], "layout": layout}
+    return {"data": [span, base] if known.any() else [span], "layout": layout}
 
 
 def text_of(words: str) -> str:

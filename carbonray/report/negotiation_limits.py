@@ -6,11 +6,13 @@ from carbonray.report.wording import number
 
 def meaning(run: NegotiationRun) -> list[str]:
     """What a reader must not take the result for."""
-    behaviour = "Regions replay recorded actions" if run.replays else "Behaviour is scripted"
+    behaviour = "regions replay recorded actions" if run.replays else "behaviour is scripted"
+    if run.summary.policy is not None:
+        behaviour = f"regions follow the trained policy {run.summary.policy.name}, which stays as it is"
     return [
         f"The {run.summary.n_regions} regions are fictional: their sizes and growth resemble the world's, but none is "
         "a country.",
-        f"Nobody learns or bargains: {behaviour[:1].lower()}{behaviour[1:]}, and who joins follows from it. The run "
+        f"Nobody learns or bargains: {behaviour}, and who joins follows from it. The run "
         "says what an agreement does, not whether it would come about.",
         "Purchases do not react to tariffs: bids are shares of a region's own output, and a tariff only takes goods "
         "from what arrives. So imports add up to the same under every tariff. Production does not follow trade either, "

@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from carbonray.report import learning
 from carbonray.report import negotiation_limits as limits
 from carbonray.report import negotiation_reading as reading
 from carbonray.report import negotiation_tables as tables
@@ -37,7 +38,7 @@ def write_negotiation_report(run_dir: Path) -> Path:
         ReportError: if a file of the run is missing or malformed, or the report cannot be written; one line naming it.
     """
     run = read_negotiation_run(run_dir)
-    found = figures(run)
+    found = [*figures(run), *learning.charts(run.summary.learning)]
     stills = {chart.key: png(chart) for chart in found if isinstance(chart, Chart)}
     return write_page(run_dir, render(run, found, stills), stills, [item.key for item in found])
 
@@ -61,7 +62,10 @@ def render(run: NegotiationRun, found: list[Chart | LeftOut], stills: dict[str, 
         tables={name: [make(run) for make in makers] for name, makers in TABLES.items()},
         switches=tables.switches(run),
         assumptions=assumptions(run.scenario),
-        command=_command(run),
+        learning=learning.section(run.summary.learning, run.summary.policy),
+        learning_figures=[drawn[learning.KEY]] if learning.KEY in drawn else [],
+        command=_again(run, command(run.scenario)),
+        own_command=_again(run, "carbonray simulate my-scenario.yaml"),
         charts={key: item.interactive for key, item in drawn.items() if isinstance(item, Drawn)},
         plotly_js=plotly_js(),
     )
@@ -79,11 +83,12 @@ def _drawn(chart: Chart, still: bytes) -> Drawn:
     return Drawn(chart=chart, still=picture, interactive=spec(chart), numbers=tables.of_chart(chart))
 
 
-def _command(run: NegotiationRun) -> str | None:
-    """The command that makes this run again; None where the scenario is a user's own."""
-    found = command(run.scenario)
+def _again(run: NegotiationRun, found: str | None) -> str | None:
+    """The command that makes this run again, from that of its scenario; None where the scenario is a user's own."""
     replayed = run.summary.actions_file
-    return f"{found} --actions {shlex.quote(replayed)}" if found and replayed else found
+    if found and replayed:
+        return f"{found} --actions {shlex.quote(replayed)}"
+    return found and learning.command(found, run.summary.policy, run.summary.learning)
 
 
 def cards(run: NegotiationRun) -> list[Card]:

@@ -203,5 +203,7 @@ KINDS = {
 
 def behaviour_of(run: NegotiationRun) -> str:
     """What regions do, in a few words."""
-    replayed = run.summary.actions_file
+    replayed, policy = run.summary.actions_file, run.summary.policy
+    if policy is not None:
+        return f"regions follow the trained policy {policy.name}"
     return f"the actions recorded in {replayed}" if replayed else KINDS[run.scenario.behaviour.kind]

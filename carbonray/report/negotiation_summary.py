@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from carbonray.report.summary_model import Number, Part
+from carbonray.report.summary_model import Learning, Number, Part, TrainedPolicy
 
 
 class IndexBounds(Part):
@@ -73,6 +73,8 @@ class NegotiationSummary(Part):
     intervals: dict[str, tuple[Number | None, Number | None]] = Field(default_factory=dict)
     switches: tuple[SwitchEffect, ...] = ()
     actions_file: str | None = None
+    policy: TrainedPolicy | None = None
+    learning: Learning | None = None
     wall_seconds: Number | None = None
     region_steps_per_second: Number | None = None
     peak_memory_mib: Number | None = None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from carbonray.report import border, exposed, reading, tables, uncertainty
+from carbonray.report import border, exposed, learning, reading, tables, uncertainty
 from carbonray.report.charts import Chart, LeftOut
 from carbonray.report.gallery import SECTIONS, figures, goods_note, home_name
 from carbonray.report.html import plotly_js, template, write_page
@@ -46,7 +46,7 @@ def write_cbam_report(run_dir: Path) -> Path:
         ReportError: if a file of the run is missing or malformed, or the report cannot be written; one line naming it.
     """
     run = read_run(run_dir)
-    found = figures(run)
+    found = [*figures(run), *learning.charts(run.summary.learning)]
     stills = {chart.key: png(chart) for chart in found if isinstance(chart, Chart)}
     return write_page(run_dir, render(run, found, stills), stills, (item.key for item in found))
 
@@ -74,11 +74,20 @@ def render(run: Run, found: list[Chart | LeftOut], stills: dict[str, bytes]) -> 
         tables=_tables(run),
         missing=_missing(run),
         assumptions=tables.assumptions(run.scenario),
-        command=tables.command(run.scenario),
+        learning=learning.section(run.summary.learning, run.summary.policy),
+        learning_figures=[drawn[learning.KEY]] if learning.KEY in drawn else [],
+        command=_command(run),
+        own_command=learning.command("carbonray simulate my-scenario.yaml", run.summary.policy, run.summary.learning),
         charts={item.key: spec(item) for item in found if isinstance(item, Chart)},
         plotly_js=plotly_js(),
     )
     return page
+
+
+def _command(run: Run) -> str | None:
+    """The command that makes this run again; None where the scenario is a user's own."""
+    found = tables.command(run.scenario)
+    return found and learning.command(found, run.summary.policy, run.summary.learning)
 
 
 def cards(run: Run) -> list[Card]:

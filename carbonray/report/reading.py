@@ -205,8 +205,9 @@ def caveats(run: Run) -> list[str]:
         else "steel and aluminium, or cement and glass, are not told apart"
     )
     table = f"The economy is {_table_name(scenario.economy)} with {sectors} sectors and {regions} regions: {apart}."
+    behave = f"the trained policy {summary.policy.name}" if summary.policy else "fixed rules"
     learned = (
-        "Firms follow fixed or learned rules, and elasticities and abatement costs are assumed, not estimated here. "
+        f"Firms follow {behave}, and elasticities and abatement costs are assumed, not estimated here. "
         "The result is research, and by itself no basis for actual policy."
     )
     abatement = (

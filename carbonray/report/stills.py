@@ -143,10 +143,16 @@ def _ranges(chart: Chart) -> Figure:
     ax.set_xlabel(plain(chart.x_title))
     ax.xaxis.set_major_formatter(_formatter(chart))
     key = [
-        Line2D([], [], color=BLUE, lw=4, marker="o", ms=7, label="Median, and nine of ten draws"),
+        Line2D([], [], color=BLUE, lw=4, marker="o", ms=7, label=chart.spread),
         Line2D([], [], color=INK, ls="", marker="|", ms=14, mew=2.2, label="As assumed"),
     ]
-    figure.legend(handles=key, loc="outside lower left", ncols=2, frameon=False, fontsize=9)
+    figure.legend(
+        handles=key if data.base.notna().any() else key[:1],
+        loc="outside lower left",
+        ncols=2,
+        frameon=False,
+        fontsize=9,
+    )
     return figure
 
 

@@ -112,6 +112,38 @@ class Uncertainty(Part):
     parameters: tuple[UncertainParameter, ...] = ()
 
 
+class TrainedPolicy(Part):
+    """The policy that agents followed instead of rules."""
+
+    name: str  # of its folder
+    sha256: str = ""
+    method: str
+    acts: str = ""
+    scenario: str  # world/scenario of its training
+
+
+class LearningFigure(Part):
+    """A figure of trained agents and of the same agents under rules: means over the seeds, with 95 % intervals."""
+
+    name: str
+    seeds: int  # in which both have it
+    trained: Number | None = None
+    rule: Number | None = None
+    difference: Number | None = None
+    trained_interval: tuple[Number, Number] | None = None
+    rule_interval: tuple[Number, Number] | None = None
+    difference_interval: tuple[Number, Number] | None = None
+
+
+class Learning(Part):
+    """Trained agents beside the same agents under rules, over several seeds."""
+
+    role: str
+    one: bool = False  # a single trained agent in each replica; else all are
+    seeds: tuple[int, ...]
+    figures: tuple[LearningFigure, ...] = ()
+
+
 class Summary(Part):
     """Key figures of a run. Rates and shares are fractions, Mt CO2 and million USD are sums over the run."""
 
@@ -150,6 +182,8 @@ class Summary(Part):
     ablation: tuple[Ablation, ...] = ()
     intervals: dict[str, tuple[Number | None, Number | None]] = {}
     uncertainty: Uncertainty | None = None
+    policy: TrainedPolicy | None = None
+    learning: Learning | None = None
     wall_seconds: Number | None = None
     firm_steps: Number | None = None
     firm_steps_per_second: Number | None = None

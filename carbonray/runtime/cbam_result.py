@@ -26,6 +26,7 @@ class Result:
     summary: dict[str, Any]
     uncertainty: pd.DataFrame | None = None  # a row for each draw of the uncertain parameters
     notices: Sequence[str] = ()
+    policy_file: Path | None = None  # weights of the policy that firms follow, if not the rules
 
     def __repr__(self) -> str:
         first, last = self.summary["years"]
@@ -120,7 +121,8 @@ class Result:
         """
         out = Path(out)
         with outputs.whole_folder(out) as draft:
-            outputs.write_config(self.pair.scenario, draft / "config.yaml")
+            read = [] if self.policy_file is None else [self.policy_file]
+            outputs.write_config(self.pair.scenario, draft / "config.yaml", read)
             outputs.write_json(self.summary, draft / "summary.json")
             outputs.write_table(self.steps, draft / "steps.parquet", "a quarter")
             for name in ("cells", "flows", "charges", "firms", "hotspots", "network"):

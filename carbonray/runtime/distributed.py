@@ -100,7 +100,7 @@ class Ensemble:
         self.steps, self.rounds = play.steps, play.rounds
         self.place = options.place.absolute() if options.place else None
         self.commit: Commit | None = None
-        asked = (play.worlds, play.actions, play.seed, play.replicas, play.steps)
+        asked = (play.worlds, play.policy, play.seed, play.replicas, play.steps)
         self.digest = checkpoint.digest(asked) if self.place else ""
         self.reached = 0  # the furthest step told
         self.members: dict[int, _Member] = {}

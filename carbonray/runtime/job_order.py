@@ -8,7 +8,7 @@ from typing import Any
 from carbonray.config import ScenarioError
 from carbonray.config_worlds import WORLDS, AnyScenario, file_in
 
-COMMANDS = ("simulate", "sweep")
+COMMANDS = ("simulate", "sweep", "train")
 """Commands that a cluster can be asked to run."""
 CHANGES = ("firms", "years", "replicas", "seed")
 """Options that set a key of the scenario."""
@@ -88,7 +88,7 @@ def check(order: Order) -> None:
     """
     if order.command not in COMMANDS:
         raise JobError(f"{order.command}: jobs run {' or '.join(COMMANDS)}")
-    found_by_resume = order.command == "sweep" and order.given("resume") is not None
+    found_by_resume = order.command != "simulate" and order.given("resume") is not None
     if order.given("out") is None and not found_by_resume:
         raise JobError("--out: give an absolute folder of the cluster; a job's working directory vanishes with it")
     for name in PLACES:
@@ -195,6 +195,8 @@ def _at(content: Any, dotted: str) -> Any:
 
 def on_cluster(order: Order) -> Order:
     """The order as the cluster runs it: on Ray, which is the cluster that the job belongs to, unless it says where."""
+    if order.command == "train":  # always on Ray
+        return order
     if order.command == "simulate" and order.given("resume") is not None:  # the checkpoint is one of a run on Ray
         return order.without("on")
     return order.without(on=order.given("on") or "ray")

@@ -38,6 +38,8 @@ def remaining(order: Order, *, note: Note = quiet) -> Order | None:
         CheckpointError: if its folder is there, and the checkpoint that tells what it should hold is not.
     """
     out, checkpoint = order.given("out"), order.given("checkpoint")
+    if order.command == "train" and out is not None and Path(out).exists():
+        return Order(command="train", options={"resume": out})
     if order.command != "simulate":  # a sweep finds its finished runs itself
         return order
     if out is not None and Path(out).exists():

@@ -8,9 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from carbonray.runtime import inprocess
+from carbonray.runtime import inprocess, shard
 from carbonray.runtime.inprocess import State
-from carbonray.runtime.shard import Play, Runtime, Tell, untold
+from carbonray.runtime.shard import RULES, Play, Policy, Recorded, Runtime, Tell, untold
 from carbonray.worlds.climate_negotiation.parameters import FIRST_YEAR, YEARS_A_STEP
 from carbonray.worlds.climate_negotiation.state import Commons, Regions
 from carbonray.worlds.climate_negotiation.world import NegotiationWorld
@@ -30,11 +30,7 @@ class Moment:
 
 
 def moments(
-    worlds: Sequence[NegotiationWorld],
-    *,
-    seed: int = 0,
-    replicas: int = 1,
-    actions: NDArray[np.int64] | None = None,
+    worlds: Sequence[NegotiationWorld], *, seed: int = 0, replicas: int = 1, policy: Policy = RULES
 ) -> Iterator[list[Moment]]:
     """Worlds beside each other, after reset and after every step.
 
@@ -42,18 +38,29 @@ def moments(
         worlds: to be stepped; they differ in rules and in what binds them, and meet the same random numbers.
         seed: of every random number.
         replicas: parallel copies.
-        actions: [step, region, head] recorded levels for all replicas; scripted behaviour if left out.
+        policy: how regions behave.
     """
     first = worlds[0]
     ids = {"region": np.arange(first.count)}
     states = [inprocess.reset(world, seed, replicas, [ids]) for world in worlds]
+    memories = [policy.begin(world, replicas, ids) for world in worlds]
     yield [_at_first(world, state) for world, state in zip(worlds, states, strict=True)]
-    for number in range(first.steps if actions is None else len(actions)):
-        shocks = first.shocks(seed, replicas, number, ids)
-        recorded = None if actions is None else torch.as_tensor(actions[number]).expand(replicas, -1, -1)
-        seen = [_moved(world, state, shocks, recorded) for world, state in zip(worlds, states, strict=True)]
+    for number in range(_steps(first, policy)):
+        shocks, now = first.shocks(seed, replicas, number, ids), shard.Moment(seed=seed, step=number, ids=ids)
+        decided = [
+            policy.decide(world, state.agents[0], state.commons, shocks, now, memory)
+            for world, state, memory in zip(worlds, states, memories, strict=True)
+        ]
+        memories = [memory for _, memory in decided]
+        levels = [each for each, _ in decided]
+        seen = [_moved(*each, shocks) for each in zip(worlds, states, levels, strict=True)]
         states = [state for state, _ in seen]
         yield [moment for _, moment in seen]
+
+
+def _steps(world: NegotiationWorld, policy: Policy) -> int:
+    """As many as a world has, or as were recorded."""
+    return len(policy.levels) if isinstance(policy, Recorded) else world.steps
 
 
 def _at_first(world: NegotiationWorld, state: State[Regions, Commons]) -> Moment:
@@ -62,12 +69,8 @@ def _at_first(world: NegotiationWorld, state: State[Regions, Commons]) -> Moment
 
 
 def _moved(
-    world: NegotiationWorld, state: State[Regions, Commons], shocks: Shocks, recorded: Tensor | None
+    world: NegotiationWorld, state: State[Regions, Commons], levels: Tensor, shocks: Shocks
 ) -> tuple[State[Regions, Commons], Moment]:
-    if recorded is None:
-        levels = world.scripted(state.agents[0], state.commons, shocks)
-    else:
-        levels = recorded.to(state.commons.temperature.device)
     step = inprocess.advance(world, state, [shocks], [np.arange(world.count)], [levels])
     reward = step.rewards[0]["region"]
     return step.state, Moment(rows=step.rows, commons=step.state.commons, levels=levels, reward=reward)
@@ -126,15 +129,9 @@ def warming_so_far(kept: Sequence[Kept]) -> dict[str, float]:
     return {"temperature_c": float(moments[-1]["temperature"][:, 0].mean())} if moments else {}
 
 
-def run(
-    world: NegotiationWorld,
-    *,
-    seed: int = 0,
-    replicas: int = 1,
-    actions: NDArray[np.int64] | None = None,
-) -> Century:
+def run(world: NegotiationWorld, *, seed: int = 0, replicas: int = 1, policy: Policy = RULES) -> Century:
     """Step one world to its end, or nothing: Ctrl-C is let through."""
-    (century,) = together([world], seed=seed, replicas=replicas, actions=actions)
+    (century,) = together([world], seed=seed, replicas=replicas, policy=policy)
     if century.interrupted:
         raise KeyboardInterrupt
     return century
@@ -145,7 +142,7 @@ def together(
     *,
     seed: int = 0,
     replicas: int = 1,
-    actions: NDArray[np.int64] | None = None,
+    policy: Policy = RULES,
     runtime: Runtime = inprocess.IN_PROCESS,
     progress: Tell = untold,
 ) -> list[Century]:
@@ -155,22 +152,21 @@ def together(
         worlds: with equal stages.
         seed: of every random number.
         replicas: parallel copies.
-        actions: [step, region, head] recorded levels; scripted behaviour if left out.
+        policy: how regions behave.
         runtime: what steps the worlds.
         progress: told how many steps are done, of how many, and the warming so far.
 
     Raises:
         KeyboardInterrupt: if no step of activity was done yet.
     """
-    first = worlds[0]
     play = Play(
         worlds=tuple(worlds),
         seed=seed,
         replicas=replicas,
-        steps=first.steps if actions is None else len(actions),
+        steps=_steps(worlds[0], policy),
         recorder=recorder_of,
         so_far=warming_so_far,
-        actions=actions,
+        policy=policy,
     )
     played = runtime.play(play, progress)
     whole = min(len(kept[0].commons) for kept in played.kept)

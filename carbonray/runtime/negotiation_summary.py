@@ -9,6 +9,7 @@ from carbonray.config_climate import NegotiationScenario
 from carbonray.kpi import negotiation as kpi
 from carbonray.kpi.negotiation import IndexBounds
 from carbonray.runtime.negotiation_run import Century, Floats, run
+from carbonray.runtime.shard import Recorded
 from carbonray.worlds.climate_negotiation.heads import MITIGATION, SAVINGS
 from carbonray.worlds.climate_negotiation.parameters import ACTIVITY_STEPS, YEARS_A_STEP
 from carbonray.worlds.climate_negotiation.world import NegotiationWorld
@@ -35,7 +36,7 @@ def index_bounds(world: NegotiationWorld, steps: int = ACTIVITY_STEPS) -> IndexB
         levels = np.zeros((steps, plain.count, len(plain.heads.sizes)), dtype=np.int64)
         levels[..., SAVINGS] = savings * plain.heads.steps_per_rate
         levels[..., MITIGATION] = mitigation * plain.heads.steps_per_rate
-        century = run(plain, actions=levels)
+        century = run(plain, policy=Recorded(levels))
         rises.append(float(kpi.temperature_rise(century.temperature[:, 0, 0])))
         outputs.append(float(kpi.total_output(century.regions["output"][:, 0])))
     return IndexBounds(

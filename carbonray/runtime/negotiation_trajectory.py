@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from carbonray.runtime.inprocess import threads
 from carbonray.runtime.negotiation_run import Moment, moments
+from carbonray.runtime.shard import RULES, Policy
 from carbonray.worlds.climate_negotiation import climate, economy, trade
 from carbonray.worlds.climate_negotiation.heads import LEVELS
 from carbonray.worlds.climate_negotiation.world import NegotiationWorld
@@ -44,16 +45,12 @@ BY_REGION = {
 
 
 def replay(
-    world: NegotiationWorld,
-    actions: NDArray[np.int64] | None = None,
-    *,
-    seed: int = 0,
-    steps: int | None = None,
+    world: NegotiationWorld, policy: Policy = RULES, *, seed: int = 0, steps: int | None = None
 ) -> dict[str, NDArray[Any]]:
-    """Arrays of one replica through recorded levels [step, region, head], or as scripted; to the end, or less."""
+    """Arrays of one replica whose regions follow a policy, to the end, or less."""
     last = None if steps is None else steps + 1
     with threads(1):
-        seen = islice(moments([world], seed=seed, actions=actions), last)
+        seen = islice(moments([world], seed=seed, policy=policy), last)
         return arrays(world, [moment for (moment,) in seen])
 
 

@@ -13,6 +13,7 @@ from carbonray.runtime.actors import ShardActor
 from carbonray.runtime.checkpoint import CheckpointError, Place
 from carbonray.runtime.distributed import PATIENCE, OnRay
 from carbonray.runtime.outputs import HASHES
+from carbonray.runtime.trained import read_policy
 
 EVERY = 10
 """Steps between checkpoints."""
@@ -37,7 +38,7 @@ def runtime_of(scenario: AnyScenario, options: RayOptions, told: Mapping[str, An
         told: the other options of the run, for its checkpoints.
 
     Raises:
-        ScenarioError: if an option is out of range.
+        ScenarioError: if an option is out of range, or the policy cannot be read.
     """
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     every, patience = given.get("every", EVERY), given.get("patience", PATIENCE)
@@ -51,7 +52,7 @@ def runtime_of(scenario: AnyScenario, options: RayOptions, told: Mapping[str, An
         "shard": shard,
         "every": every,
         "versions": ShardActor.versions(),
-        "datasets": HASHES[scenario.world](scenario),
+        "datasets": _hashes(scenario, told),
     }
     return OnRay(
         address=given.get("address"),
@@ -61,6 +62,12 @@ def runtime_of(scenario: AnyScenario, options: RayOptions, told: Mapping[str, An
         patience=patience,
         run=run,
     )
+
+
+def _hashes(scenario: AnyScenario, told: Mapping[str, Any]) -> dict[str, str]:
+    """Of all that a run reads, its policy included."""
+    policy = {} if told.get("policy") is None else {"policy": str(read_policy(told["policy"]).told()["sha256"])}
+    return HASHES[scenario.world](scenario) | policy
 
 
 def check_options(every: int | None, patience: float | None) -> None:
@@ -101,7 +108,7 @@ def resumed(place: str | Path, *, address: str | None = None, patience: float | 
     if run["world"] not in WORLDS:
         raise CheckpointError(f"{place}: tells of a world {run['world']} that is not here")
     scenario = WORLDS[run["world"]].scenario.model_validate(run["scenario"])
-    hashes = HASHES[scenario.world](scenario)
+    hashes = _hashes(scenario, run["options"])
     changed = [name for name in run["datasets"] if hashes.get(name) != run["datasets"][name]]
     if changed:
         raise CheckpointError(f"{place}: {changed[0]} has changed since the checkpoint was written")

@@ -11,7 +11,7 @@ from carbonray.kpi.history import History
 from carbonray.runtime import inprocess
 from carbonray.runtime.inprocess import IN_PROCESS
 from carbonray.runtime.recorder import Recorder, history, leakage_so_far
-from carbonray.runtime.shard import Play, Runtime, Tell, untold
+from carbonray.runtime.shard import RULES, Play, Policy, Runtime, Tell, untold
 from carbonray.worlds.cbam import CbamWorld, Economy, SupplyGraph
 from carbonray.worlds.cbam.act import FirmActions
 from carbonray.worlds.cbam.commons import Commons
@@ -39,6 +39,7 @@ def run(
     graph: SupplyGraph | None = None,
     device: str = "cpu",
     record_firms: bool = True,
+    policy: Policy = RULES,
     runtime: Runtime = IN_PROCESS,
     progress: Tell = untold,
 ) -> Pair:
@@ -50,10 +51,12 @@ def run(
         graph: if it is drawn already.
         device: `cpu` or `cuda`.
         record_firms: whether firms' years are kept.
+        policy: how firms behave, in both.
         runtime: what steps the worlds.
         progress: told the steps done, the steps of the run, and leakage so far.
 
     Raises:
+        ScenarioError: if the policy was not made for such firms.
         KeyboardInterrupt: if the user stops it in its first year; later, the whole years are returned.
     """
     economy = economy or economy_of(scenario)
@@ -61,17 +64,18 @@ def run(
     graph = graph or supply_graph(economy, scenario, plants)
     with inprocess.threads(1):
         worlds = [build_world(s, economy, graph, plants).to(device) for s in (scenario, scenario.reference())]
-    played = runtime.play(play_of(scenario, worlds, record_firms=record_firms), progress)
-    policy, reference = played.kept
-    years = min(kept.years for kept in (*policy, *reference))
+    policy.check(worlds[0], f"{scenario.world}/{scenario.name}")
+    played = runtime.play(play_of(scenario, worlds, record_firms=record_firms, policy=policy), progress)
+    kept, beside = played.kept
+    years = min(each.years for each in (*kept, *beside))
     if played.interrupted and not years:
         raise KeyboardInterrupt(played.hint)
     firms = [ids["firm"] for ids in played.ids]
     return Pair(
         scenario=scenario,
         world=worlds[0],
-        policy=history(policy, firms, years),
-        reference=history(reference, firms, years),
+        policy=history(kept, firms, years),
+        reference=history(beside, firms, years),
         economy=economy,
         graph=graph,
         interrupted=played.interrupted,
@@ -80,7 +84,7 @@ def run(
 
 
 def play_of(
-    scenario: Scenario, worlds: Sequence[CbamWorld], *, record_firms: bool = True
+    scenario: Scenario, worlds: Sequence[CbamWorld], *, record_firms: bool = True, policy: Policy = RULES
 ) -> Play[Firms, Commons, FirmActions]:
     """What a runtime steps: a world, and its reference if given, with the scenario's seed."""
     return Play(
@@ -90,4 +94,5 @@ def play_of(
         steps=worlds[0].steps,
         recorder=partial(Recorder, record_firms=record_firms),
         so_far=leakage_so_far,
+        policy=policy,
     )

@@ -56,6 +56,76 @@ def conversation(
     return agents, commons, outcome
 
 
+Memory = Any  # None, or a dict of tensors by name, [replica, ...]; it goes into checkpoints
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moment:
+    """When somebody decides, and who."""
+
+    seed: int
+    step: int
+    ids: Ids
+
+
+class Policy(Protocol):
+    """How the agents of a shard behave; frozen, and the same for any sharding."""
+
+    def check(self, world: World[Any, Any, Any], name: str) -> None:
+        """Refuse a world that it was not made for, with a ScenarioError that calls it by its name."""
+
+    def begin(self, world: World[Any, Any, Any], replicas: int, ids: Ids) -> Memory:
+        """What it remembers before the first step."""
+
+    def decide(
+        self, world: World[A, K, D], agents: A, commons: K, shocks: Shocks, now: Moment, memory: Memory
+    ) -> tuple[D, Memory]:
+        """What all agents of the shard do in a step, and what it remembers after that."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Behaviour without learning."""
+
+    def check(self, world: World[Any, Any, Any], name: str) -> None:
+        """Every world has rules."""
+
+    def begin(self, world: World[Any, Any, Any], replicas: int, ids: Ids) -> Memory:
+        """Nothing."""
+        return None
+
+    def decide(
+        self, world: World[A, K, D], agents: A, commons: K, shocks: Shocks, now: Moment, memory: Memory
+    ) -> tuple[D, Memory]:
+        """As the world's rules say."""
+        return world.scripted(agents, commons, shocks), None
+
+
+RULES = Rules()
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """Levels that were written down, the same in all replicas."""
+
+    levels: NDArray[np.int64]  # [step, agent of the first role, head]
+
+    def check(self, world: World[Any, Any, Any], name: str) -> None:
+        """Done where they are read."""
+
+    def begin(self, world: World[Any, Any, Any], replicas: int, ids: Ids) -> Memory:
+        """The numbers of the replicas."""
+        return {"replicas": torch.arange(replicas)}
+
+    def decide(
+        self, world: World[A, K, D], agents: A, commons: K, shocks: Shocks, now: Moment, memory: Memory
+    ) -> tuple[D, Memory]:
+        """As it was written down."""
+        role, mine = next(iter(now.ids.items()))
+        levels = torch.as_tensor(self.levels[now.step][mine])
+        return world.decode({role: levels.expand(len(memory["replicas"]), -1, -1)}), memory
+
+
 class Recorder(Protocol[A_contra, K_contra]):
     """Keeps what a run's tables need of one world and one shard."""
 
@@ -75,7 +145,7 @@ class Play(Generic[A, K, D]):
     steps: int
     recorder: Callable[[Any], Recorder[A, K]]  # of a world, for each shard
     so_far: Callable[[Sequence[Any]], Mapping[str, float]]  # from what the worlds' books hold: figures for progress
-    actions: NDArray[np.int64] | None = None  # [step, agent, head] levels for all replicas; scripted if left out
+    policy: Policy = RULES  # of all agents, in every world
 
     def __post_init__(self) -> None:
         """Refuse worlds that cannot be stepped beside each other."""
@@ -95,6 +165,7 @@ class Boundary:
     step: int
     agents: tuple[Any, ...]  # by world
     commons: tuple[Any, ...]  # by world
+    memory: tuple[Memory, ...]  # of the policy, by world
     unbooked: tuple[Bid, ...]  # accounts of the last step, by world; none before the first and once they are booked
     kept: tuple[Any, ...]  # by world
 
@@ -126,7 +197,8 @@ class Shard:
             made = [world.reset(play.seed, play.replicas, self.ids) for world in play.worlds]
             kept = tuple(play.recorder(world).kept for world in play.worlds)
             agents, commons = tuple(a for a, _ in made), tuple(k for _, k in made)
-            at = Boundary(step=0, agents=agents, commons=commons, unbooked=(), kept=kept)
+            memory = tuple(play.policy.begin(world, play.replicas, self.ids) for world in play.worlds)
+            at = Boundary(step=0, agents=agents, commons=commons, memory=memory, unbooked=(), kept=kept)
         self.boundary = at
         for recorder, records in zip(self.recorders, at.kept, strict=True):
             recorder.kept = records
@@ -139,19 +211,17 @@ class Shard:
         if at.step == play.steps:
             return
         shocks = play.worlds[0].shocks(play.seed, play.replicas, at.step, self.ids)
+        now = Moment(seed=play.seed, step=at.step, ids=self.ids)
+        told = list(zip(play.worlds, at.agents, at.commons, at.memory, strict=True))
+        decided = [
+            play.policy.decide(world, agents, commons, shocks, now, memory) for world, agents, commons, memory in told
+        ]
+        self._memory = tuple(memory for _, memory in decided)
         self._conversations = [
-            conversation(world, agents, commons, shocks, self._recorded(world))
-            for world, agents, commons in zip(play.worlds, at.agents, at.commons, strict=True)
+            conversation(world, agents, commons, shocks, actions)
+            for (world, agents, commons, _), (actions, _) in zip(told, decided, strict=True)
         ]
         self.said = [next(each) for each in self._conversations]
-
-    def _recorded(self, world: World[Any, Any, Any]) -> Any:
-        """The actions of a step that a play prescribes, if it does."""
-        if self.play.actions is None:
-            return None
-        role, mine = next(iter(self.ids.items()))
-        levels = torch.as_tensor(self.play.actions[self.boundary.step][mine])
-        return world.decode({role: levels.expand(self.play.replicas, -1, -1)})
 
     def book(self, accounts: Sequence[Pool | None]) -> None:
         """Record the last step, with the merged accounts of each world where this shard keeps the books."""
@@ -176,6 +246,7 @@ class Shard:
                 step=self.boundary.step + 1,
                 agents=tuple(agents for agents, _, _ in ended),
                 commons=tuple(commons for _, commons, _ in ended),
+                memory=self._memory,
                 unbooked=tuple(outcome.accounts for _, _, outcome in ended),
             )
             self._open()

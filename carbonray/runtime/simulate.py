@@ -103,7 +103,7 @@ RUNNERS: Mapping[str, Runner] = {
         function="simulate_cbam",
         has="firms that follow rules",
         keys={"firms": "firms.number", "plants": "firms.plants", "years": "years"},
-        arguments=("uncertainty",),
+        arguments=("uncertainty", "policy"),
         agent_steps=lambda scenario: 2 * scenario.firms.number * scenario.replicas * scenario.years * QUARTERS,
         agent_steps_per_second=3e6,
     ),
@@ -112,7 +112,7 @@ RUNNERS: Mapping[str, Runner] = {
         function="simulate_negotiation",
         has="27 regions from 2015 to 2115",
         keys={},
-        arguments=("actions",),
+        arguments=("actions", "policy"),
         agent_steps=lambda scenario: (
             2 * 27 * scenario.replicas * (20 if scenario.negotiation.protocol == "none" else 60)
         ),
@@ -136,6 +136,7 @@ def simulate(
     settings: Sequence[str] = ...,
     robust: bool = ...,
     uncertainty: int | None = ...,
+    policy: str | Path | None = ...,
     on: str = ...,
     progress: Progress = ...,
     **ray: "Unpack[RayOptions]",
@@ -147,6 +148,7 @@ def simulate(
     device: str = ...,
     robust: bool = ...,
     actions: str | Path | None = ...,
+    policy: str | Path | None = ...,
     on: str = ...,
     progress: Progress = ...,
     **ray: "Unpack[RayOptions]",
@@ -164,6 +166,7 @@ def simulate(
     robust: bool = ...,
     uncertainty: int | None = ...,
     actions: str | Path | None = ...,
+    policy: str | Path | None = ...,
     on: str = ...,
     progress: Progress = ...,
     **ray: "Unpack[RayOptions]",
@@ -180,6 +183,7 @@ def simulate(
     robust: bool = True,
     uncertainty: int | None = None,
     actions: str | Path | None = None,
+    policy: str | Path | None = None,
     on: str = "process",
     progress: Progress = silent,
     **ray: "Unpack[RayOptions]",
@@ -197,6 +201,7 @@ def simulate(
         robust: whether what tests the headline figures is computed beside the run.
         uncertainty: draws of the uncertain parameters, for intervals; 24 if `robust`, else none, if left out; cbam.
         actions: file of recorded actions to replay, array `actions` [step, region, head]; climate-negotiation.
+        policy: folder of a trained policy that agents follow instead of rules, in the run and its reference.
         on: `process`, or `ray` for a cluster, with the same bytes.
         progress: told the task, and how much of it is done.
         ray: options of a run on Ray: address, shard, checkpoint, every, patience; see `RayOptions`.
@@ -208,7 +213,7 @@ def simulate(
         DataError: if its data are not in order.
     """
     scenario = load_target(target, settings, firms=firms, years=years, replicas=replicas, seed=seed)
-    arguments = {"uncertainty": uncertainty, "actions": actions}
+    arguments = {"uncertainty": uncertainty, "actions": actions, "policy": policy}
     refuse_foreign(scenario.world, arguments)
     check_device(device)
     check_runtime(on, device, ray)
@@ -217,8 +222,9 @@ def simulate(
         return _run(scenario, told, device=device, progress=progress)
     from carbonray.runtime.on_ray import runtime_of
 
-    lasting = {**told, "actions": None if actions is None else str(Path(actions).absolute())}
-    return _run(scenario, told, runtime=runtime_of(scenario, ray, lasting), progress=progress)
+    files = {name: None if file is None else str(Path(file).absolute()) for name, file in
+             (("actions", actions), ("policy", policy))}  # fmt: skip
+    return _run(scenario, told, runtime=runtime_of(scenario, ray, told | files), progress=progress)
 
 
 def resume(
@@ -252,7 +258,7 @@ def _run(
     """Hand a scenario to the runner of its world."""
     runner = RUNNERS[scenario.world]
     run = getattr(import_module(runner.module), runner.function)
-    own = {name: options[name] for name in ("robust", *runner.arguments)}
+    own = {name: options.get(name) for name in ("robust", *runner.arguments)}
     if runtime is None:
         result: RunResult = run(scenario, device=device, progress=progress, **own)
         return result

@@ -3,6 +3,7 @@
 import resource
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -17,6 +18,7 @@ from carbonray.runtime.inprocess import IN_PROCESS, threads
 from carbonray.runtime.pair import Pair, run
 from carbonray.runtime.shard import Runtime
 from carbonray.runtime.simulate import Progress, load_target, silent, telling
+from carbonray.runtime.trained import Saved, read_policy
 from carbonray.units import QUARTERS
 
 
@@ -26,6 +28,7 @@ def simulate_cbam(
     device: str = "cpu",
     robust: bool = True,
     uncertainty: int | None = None,
+    policy: str | Path | Saved | None = None,
     runtime: Runtime = IN_PROCESS,
     progress: Progress = silent,
 ) -> Result:
@@ -36,13 +39,17 @@ def simulate_cbam(
         device: `cpu` or `cuda`.
         robust: whether the ablation, the sensitivity and the oracle are computed beside the run.
         uncertainty: draws of the uncertain parameters, for intervals; 24 if `robust`, else none, if left out.
+        policy: a trained policy, or its folder, that firms follow instead of rules.  What is computed beside a run has
+            rule firms, and is left out then.
         runtime: what steps the run and its reference; what is computed beside them stays in this process.
         progress: told the task, and how much of it is done.
 
     Raises:
-        ScenarioError: if the scenario cannot be run.
+        ScenarioError: if the scenario cannot be run, or the policy was not made for it.
         DataError: if its economy is not in order.
     """
+    if policy is not None:
+        return _simulate_trained(scenario, read_policy(policy), uncertainty, device, runtime, progress)
     number = draws_of(uncertainty, robust=robust)
     economy = economy_of(scenario)
     started = time.perf_counter()
@@ -57,6 +64,32 @@ def simulate_cbam(
         except KeyboardInterrupt:
             found["interrupted"] = True
     return Result(pair=pair, summary=_headline(pair) | found | _speed(pair, wall), uncertainty=draws)
+
+
+def _simulate_trained(
+    scenario: Scenario, found: Saved, uncertainty: int | None, device: str, runtime: Runtime, progress: Progress
+) -> Result:
+    """A run beside its reference, with trained firms in both."""
+    if draws_of(uncertainty, robust=False):
+        raise ScenarioError(f"--uncertainty {uncertainty}: not with --policy; draws have firms that follow rules")
+    fitted = fit_for(scenario, found)
+    started = time.perf_counter()
+    pair = run(fitted, device=device, policy=found.trained, runtime=runtime, progress=telling(progress))
+    wall = time.perf_counter() - started
+    summary = _headline(pair) | {"policy": found.told()} | robustness.summary_of(pair) | _speed(pair, wall)
+    notices = [] if fitted is scenario else ["firms.learned=true: this policy re-sources and relocates"]
+    return Result(pair=pair, summary=summary, notices=notices, policy_file=found.file)
+
+
+def fit_for(scenario: Scenario, policy: Saved) -> Scenario:
+    """The scenario with firms that can do what a policy decides."""
+    if scenario.firms.learned or len(policy.heads) <= HEADS_OF_RULES:
+        return scenario
+    return scenario.model_copy(update={"firms": scenario.firms.model_copy(update={"learned": True})})
+
+
+HEADS_OF_RULES = 2
+"""Heads of firms that cannot re-source."""
 
 
 def draws_of(asked: int | None, *, robust: bool) -> int:

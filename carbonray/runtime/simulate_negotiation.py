@@ -3,7 +3,7 @@
 import math
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,13 +23,12 @@ from carbonray.runtime.inprocess import IN_PROCESS
 from carbonray.runtime.negotiation_run import Century, run, together
 from carbonray.runtime.negotiation_summary import headline, index_bounds, lines, switch_effects
 from carbonray.runtime.negotiation_trajectory import replay
-from carbonray.runtime.shard import Runtime
+from carbonray.runtime.shard import RULES, Policy, Recorded, Rules, Runtime
 from carbonray.runtime.simulate import Progress, silent, telling
+from carbonray.runtime.trained import Saved, read_policy
 from carbonray.worlds.climate_negotiation.heads import Heads
 from carbonray.worlds.climate_negotiation.protocols import CLUB_FLOOR
 from carbonray.worlds.climate_negotiation.world import NegotiationWorld
-
-Actions = NDArray[np.int64] | None
 
 
 @dataclass(frozen=True)
@@ -41,8 +40,8 @@ class NegotiationResult:
     policy: Century
     reference: Century
     summary: dict[str, Any]
-    actions: Actions = None
-    actions_file: Path | None = None
+    behaviour: Policy = RULES
+    read: Sequence[Path] = ()  # files that say how regions behave, if they follow no rules
     notices: list[str] = field(default_factory=list)  # what a user should be told before the figures
 
     def __repr__(self) -> str:
@@ -73,7 +72,7 @@ class NegotiationResult:
     def trajectory(self) -> dict[str, NDArray[Any]]:
         """Every whole step of the first replica, named as the reference names its arrays."""
         steps = (len(self.policy.years) - 1) * (3 if self.world.negotiates else 1)
-        return replay(self.world, self.actions, seed=self.scenario.seed, steps=steps)
+        return replay(self.world, self.behaviour, seed=self.scenario.seed, steps=steps)
 
     def write(self, out: str | Path, finish: Callable[[Path], object] = lambda folder: None) -> Path:
         """Write the run directory; nothing is left behind if it fails.
@@ -87,8 +86,7 @@ class NegotiationResult:
         """
         out = Path(out)
         with outputs.whole_folder(out) as draft:
-            read = [] if self.actions_file is None else [self.actions_file]
-            outputs.write_config(self.scenario, draft / "config.yaml", read)
+            outputs.write_config(self.scenario, draft / "config.yaml", self.read)
             outputs.write_json(self.summary, draft / "summary.json")
             for name in ("years", "regions", "trade"):
                 outputs.write_table(getattr(self, name), draft / f"{name}.parquet")
@@ -101,6 +99,7 @@ def simulate_negotiation(
     scenario: NegotiationScenario,
     *,
     actions: str | Path | None = None,
+    policy: str | Path | Saved | None = None,
     device: str = "cpu",
     robust: bool = True,
     runtime: Runtime = IN_PROCESS,
@@ -111,6 +110,7 @@ def simulate_negotiation(
     Args:
         scenario: what is simulated.
         actions: a file of recorded actions, replayed in both runs; its width says whether regions negotiate.
+        policy: a trained policy, or its folder, that regions follow, in both runs, instead of rules.
         device: `cpu` or `cuda`.
         robust: whether the effect of each of the reference's oddities is measured beside the run.
         runtime: what steps the run and its reference; what is computed beside them stays in this process.
@@ -121,8 +121,11 @@ def simulate_negotiation(
         DataError: if the actions cannot be read.
         ProtocolError: if the protocol gives what nobody can be bound to.
     """
+    if actions is not None and policy is not None:
+        raise ScenarioError("--policy: not with --actions, which say already what regions do")
     file = None if actions is None else Path(actions)
     recorded = None if file is None else read_actions(file)
+    saved = None if policy is None else read_policy(policy)
     _check_memory(scenario)
     notices: list[str] = []
     if recorded is not None and file is not None:
@@ -130,29 +133,33 @@ def simulate_negotiation(
     world = negotiation_world(scenario, device=device)
     if recorded is None:
         notices = moved_rates(scenario, world)
+    behaviour = saved.trained if saved else RULES if recorded is None else Recorded(recorded)
+    behaviour.check(world, f"{scenario.world}/{scenario.name}")
     started = time.perf_counter()
-    policy, reference = together(
+    ended, reference = together(
         [world, negotiation_world(scenario.reference(), device=device)],
         seed=scenario.seed,
         replicas=scenario.replicas,
-        actions=recorded,
+        policy=behaviour,
         runtime=runtime,
         progress=telling(progress),
     )
     wall = time.perf_counter() - started
-    found = _beside(scenario, world, policy, reference, recorded, robust=robust, device=device, progress=progress)
+    found = _beside(scenario, world, ended, reference, behaviour, robust=robust, device=device, progress=progress)
     if recorded is not None:
         found["behaviour"] = "recorded"
+    if saved is not None:
+        found |= {"behaviour": "trained", "policy": saved.told()}
     found["actions_file"] = None if file is None else file.name
     return NegotiationResult(
         scenario=scenario,
         world=world,
-        policy=policy,
+        policy=ended,
         reference=reference,
-        summary=found | _speed(world, scenario, wall, len(policy.years)),
-        actions=recorded,
-        actions_file=file,
-        notices=notices + _unbound(scenario, world, policy),
+        summary=found | _speed(world, scenario, wall, len(ended.years)),
+        behaviour=behaviour,
+        read=[each for each in (file, saved and saved.file) if each],
+        notices=notices + _unbound(scenario, world, ended),
     )
 
 
@@ -161,7 +168,7 @@ def _beside(
     world: NegotiationWorld,
     policy: Century,
     reference: Century,
-    recorded: Actions,
+    behaviour: Policy,
     *,
     robust: bool,
     device: str,
@@ -175,18 +182,18 @@ def _beside(
             effects = switch_effects(
                 scenario,
                 policy,
-                lambda changed: _run(changed, recorded, device),
+                lambda changed: _run(changed, behaviour, device),
                 lambda done, of: progress("correcting oddities", done, of),
-                drawn=recorded is None and scenario.behaviour.kind == "random",
+                drawn=isinstance(behaviour, Rules) and scenario.behaviour.kind == "random",
             )
     except KeyboardInterrupt:
         interrupted = True
     return headline(scenario, policy, reference, bounds) | {"interrupted": interrupted, "switches": effects}
 
 
-def _run(scenario: NegotiationScenario, actions: Actions, device: str) -> Century:
+def _run(scenario: NegotiationScenario, policy: Policy, device: str) -> Century:
     world = negotiation_world(scenario, device=device)
-    return run(world, seed=scenario.seed, replicas=scenario.replicas, actions=actions)
+    return run(world, seed=scenario.seed, replicas=scenario.replicas, policy=policy)
 
 
 def _as_recorded(

@@ -24,6 +24,9 @@ class Role:
     features: int  # length of an observation
     heads: tuple[int, ...]  # levels of each action head
     every: int = 1  # steps between decisions
+    rest: tuple[int, ...] | None = None  # level of each head that changes nothing, where there is one
+    stake: Tensor | None = None  # [count] unit in which each agent's reward is counted; one where left out
+    kinds: Mapping[str, Tensor] = field(default_factory=dict)  # sector, region -> [count] int64: who belongs together
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +109,10 @@ class Outcome:
 A = TypeVar("A")  # the agents of a world: role -> state, [replica, agent, ...]
 K = TypeVar("K")  # its commons
 D = TypeVar("D")  # what its agents decide
+
+
+class WorldError(RuntimeError):
+    """A world that has no next state: what its agents did cannot be cleared or settled."""
 
 
 class World(Protocol[A, K, D]):

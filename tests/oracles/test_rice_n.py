@@ -22,6 +22,7 @@ from carbonray.data.rice import load_parameters
 from carbonray.runtime import inprocess
 from carbonray.runtime.negotiation_run import Moment
 from carbonray.runtime.negotiation_trajectory import arrays, replay
+from carbonray.runtime.shard import Recorded
 from carbonray.worlds.climate_negotiation.activity import Rules
 from carbonray.worlds.climate_negotiation.heads import LEVELS, MITIGATION, Stage
 from carbonray.worlds.climate_negotiation.protocols import bilateral
@@ -119,7 +120,7 @@ def of_constant_policy(stored: Mapping[str, Any], name: str, world: NegotiationW
     """The largest deviation of each array from what is stored of a constant policy."""
     kept = stored["trajectories"][name]
     levels = np.broadcast_to(digits([kept["levels"]]), (world.steps, world.count, len(kept["levels"])))
-    found = replay(world, levels.copy())
+    found = replay(world, Recorded(levels.copy()))
     worst: dict[str, float] = {}
     for key in kept["after"]:
         for step in kept["steps"]:
@@ -260,7 +261,7 @@ def test_a_free_run_gives_the_recorded_trajectory(name: str) -> None:
     path = RAW / "rice_n" / f"{name}_f64.npz"
     with np.load(path) as file:
         recorded = dict(file)
-    found = replay(reference_world(negotiates=name.startswith("on_")), read_actions(path))
+    found = replay(reference_world(negotiates=name.startswith("on_")), Recorded(read_actions(path)))
     assert {key: (values.shape, values.dtype) for key, values in found.items()} == {
         key: (values.shape, values.dtype) for key, values in recorded.items()
     }

@@ -12,6 +12,7 @@ from carbonray.data.rice import load_parameters
 from carbonray.runtime import inprocess
 from carbonray.runtime.negotiation_run import moments, run
 from carbonray.runtime.negotiation_trajectory import replay
+from carbonray.runtime.shard import Recorded
 from carbonray.worlds.climate_negotiation.activity import Rules
 from carbonray.worlds.climate_negotiation.behaviour import Behaviour
 from carbonray.worlds.climate_negotiation.parameters import Parameters
@@ -45,7 +46,7 @@ def levels(seed: int, world: NegotiationWorld, steps: int) -> np.ndarray:
 def test_goods_are_conserved_and_nobody_consumes_less_than_nothing(seed, returned, per_year, full):
     rules = Rules(revenue_returned=returned, interest_per_year=per_year, full_rates=full)
     world = made(load_parameters(), "none", rules=rules)
-    for (moment,) in moments([world], seed=seed, replicas=2, actions=levels(seed, world, 20)):
+    for (moment,) in moments([world], seed=seed, replicas=2, policy=Recorded(levels(seed, world, 20))):
         trade, account = moment.commons.trade, {name: rows.values for name, rows in moment.rows.items()}
         assert (trade.imports >= 0).all()
         torch.testing.assert_close(trade.imports.sum(1), account["exports"], rtol=TIGHT, atol=TIGHT)
@@ -87,7 +88,7 @@ def test_permuting_regions_permutes_results(parameters):
     turned = actions.copy()[:, order]
     for block in (heads.tariffs, heads.bids, heads.promised, heads.requested, heads.accepted):
         turned[..., block] = actions[:, order][..., block][..., order]
-    before, after = replay(world, actions), replay(other, turned)
+    before, after = replay(world, Recorded(actions)), replay(other, Recorded(turned))
     for name in ("consumption_all_regions", "current_balance_all_regions", "minimum_mitigation_rate_all_regions"):
         largest = np.abs(before[name]).max()
         # The debt rule amplifies rounding: balances and what follows from them agree to fewer digits.
@@ -165,23 +166,23 @@ class TestSameBytes:
 def test_each_switch_does_what_it_says(parameters):
     world = made(parameters, "bilateral")
     actions = levels(8, world, 60)
-    base = replay(world, actions)
-    floor = replay(replace(world, rules=Rules(floor_in_step=True)), actions)
+    base = replay(world, Recorded(actions))
+    floor = replay(replace(world, rules=Rules(floor_in_step=True)), Recorded(actions))
     least = base["minimum_mitigation_rate_all_regions"][3::3]
     np.testing.assert_array_equal(
         floor["mitigation_rate_all_regions"][3::3], np.maximum(least, actions[2::3, :, 1] / 10)
     )
     assert (base["mitigation_rate_all_regions"][3::3] < least).any()
-    returned = replay(replace(world, rules=Rules(revenue_returned=True)), actions)
+    returned = replay(replace(world, rules=Rules(revenue_returned=True)), Recorded(actions))
     np.testing.assert_allclose(returned["tariffed_imports"].sum(2), returned["scaled_imports"].sum(2), rtol=TIGHT)
     assert base["tariffed_imports"].sum() < 0.9 * base["scaled_imports"].sum()
-    yearly = replay(replace(world, rules=Rules(interest_per_year=True)), actions)
+    yearly = replay(replace(world, rules=Rules(interest_per_year=True)), Recorded(actions))
     flow = 5 * (base["scaled_imports"][3].sum(0) - base["scaled_imports"][3].sum(1))
     np.testing.assert_allclose(base["current_balance_all_regions"][3], flow, rtol=1e-9, atol=TIGHT)
     grown = yearly["current_balance_all_regions"][3] * 1.1**5
     flow = 5 * (yearly["scaled_imports"][6].sum(0) - yearly["scaled_imports"][6].sum(1))
     np.testing.assert_allclose(yearly["current_balance_all_regions"][6], grown + flow, rtol=1e-9, atol=TIGHT)
-    full = replay(replace(world, rules=Rules(full_rates=True)), actions)
+    full = replay(replace(world, rules=Rules(full_rates=True)), Recorded(actions))
     assert full["mitigation_rate_all_regions"].max() == 1.0
     assert base["mitigation_rate_all_regions"].max() == 0.9
 
@@ -189,7 +190,7 @@ def test_each_switch_does_what_it_says(parameters):
 def test_single_precision_stays_near_in_climate_and_output(parameters):
     narrow = load_parameters(dtype=torch.float32)
     actions = levels(2, made(parameters), 60)
-    wide, single = replay(made(parameters), actions), replay(made(narrow), actions)
+    wide, single = replay(made(parameters), Recorded(actions)), replay(made(narrow), Recorded(actions))
     assert single["gross_output_all_regions"].dtype == np.float32
     for name in ("global_temperature", "global_carbon_mass", "gross_output_all_regions", "capital_all_regions"):
         np.testing.assert_allclose(single[name], wide[name], rtol=2e-5)

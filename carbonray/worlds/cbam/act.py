@@ -27,7 +27,7 @@ class FirmActions:
 
     growth: Tensor  # change of planned output, share
     cut: Tensor  # cut of emission intensity, share of what is left
-    moves: Moves | None = None  # sourcing and relocation; rules have none
+    moves: Moves | None = None  # sourcing and relocation, where firms can learn
 
 
 GROWTHS = (-0.10, -0.05, 0.0, 0.05, 0.10)
@@ -56,6 +56,7 @@ def rule(params: FirmParams, firms: Firms, commons: Commons) -> FirmActions:
     return FirmActions(
         growth=growth.clamp(-params.growth_limit, params.growth_limit),
         cut=(1 - (1 - wanted) / (1 - firms.pending[-1]).clamp(min=1e-12)).clamp(min=0.0),
+        moves=sourcing.no_moves(firms.plan) if params.learned else None,
     )
 
 

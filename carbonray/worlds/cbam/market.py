@@ -18,6 +18,7 @@ from torch import Tensor
 
 from carbonray.worlds import exact
 from carbonray.worlds.cbam.parameters import MarketParams
+from carbonray.worlds.world import WorldError
 
 TOLERANCE = 1e-12
 """Largest |log(demand / supply)| at which a replica's prices are taken."""
@@ -30,7 +31,7 @@ SUPPLY_FLOOR = 1e-6
 """Least supply of a product in clearing, as a share of its base output: a price then exists for a cell that stands."""
 
 
-class MarketError(RuntimeError):
+class MarketError(WorldError):
     """No prices clear the market; `place` is the good and the region of origin that is furthest from it."""
 
     def __init__(self, message: str, place: tuple[int, int]) -> None:

@@ -15,10 +15,10 @@ from carbonray.worlds.cbam.commons import Cleared, Commons
 from carbonray.worlds.cbam.firms import Firms, by_cell, own_allocation, totals_by_cell
 from carbonray.worlds.cbam.model import Model
 from carbonray.worlds.cbam.parameters import FirmParams
-from carbonray.worlds.world import Bid, Mail, Outcome
+from carbonray.worlds.world import Bid, Mail, Outcome, WorldError
 
 
-class SettlementError(RuntimeError):
+class SettlementError(WorldError):
     """A firm's books hold something that is not a number."""
 
 

@@ -7,6 +7,7 @@ firms book sales, costs, carbon and stocks.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -42,12 +43,20 @@ COMMITMENT_DRAW = 100  # plus the region's number
 class CbamWorld(Model):
     """The CBAM world in the protocol of every world."""
 
-    @property
+    @cached_property
     def roles(self) -> Mapping[str, Role]:
-        """Firms: change of output, cut of intensity and, where they can learn, sourcing and relocation."""
+        """Firms: change of output, cut of intensity and, where they can learn, sourcing and relocation.
+
+        A firm's stake is its output at rest; its kinds are its sector and its region.
+        """
         moves = (sourcing.n_choices(len(self.policy.covered), len(self.regions)),) if self.firms.learned else ()
         heads = (len(GROWTHS), len(CUTS), *moves)
-        return {"firm": Role(count=len(self.firms.size), features=len(FEATURES), heads=heads)}
+        ends = self.firms.cell_ends
+        cell = torch.repeat_interleave(torch.diff(ends, prepend=ends.new_zeros(1)))
+        kinds = {"sector": cell % len(self.sectors), "region": cell // len(self.sectors)}
+        count, stake = len(self.firms.size), self.firms.size
+        rest = (GROWTHS.index(0.0), CUTS.index(0.0), 0)[: len(heads)]
+        return {"firm": Role(count=count, features=len(FEATURES), heads=heads, rest=rest, stake=stake, kinds=kinds)}
 
     @property
     def agents_by_region(self) -> Mapping[str, int]:

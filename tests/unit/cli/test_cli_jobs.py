@@ -167,7 +167,7 @@ def test_an_entry_point_is_short_and_hands_its_words_to_the_command_line(
 def test_a_job_is_a_run_or_a_sweep(carbonray: Run) -> None:
     code, _, err = carbonray("jobs", "run", "report", "runs/mine")
     assert code == 2
-    assert err == "carbonray: report: jobs run simulate or sweep\n"
+    assert err == "carbonray: report: jobs run simulate or sweep or train\n"
 
 
 def test_the_command_line_does_not_wait_for_what_jobs_need() -> None:

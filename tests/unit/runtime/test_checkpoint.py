@@ -43,7 +43,15 @@ def boundary(step: int = 4, kept: Any = None) -> Boundary:
     ones = torch.ones(2, 3, dtype=torch.float64)
     agents = Agents(value=ones, inner=Inner(value=ones * float("nan")), several=(ones, ones * 2))
     records = kept or Records(prices=[ones * 3])
-    return Boundary(step=step, agents=(agents,), commons=(Inner(value=ones * 4),), unbooked=(), kept=(records,))
+    commons = Inner(value=ones * 4)
+    return Boundary(
+        step=step,
+        agents=(agents,),
+        commons=(commons,),
+        memory=({"lstm": ones * 5, "levels": torch.arange(3)},),
+        unbooked=(),
+        kept=(records,),
+    )
 
 
 @pytest.fixture(params=["folder", "file", "memory"])
@@ -68,6 +76,8 @@ def test_a_boundary_comes_back_as_it_was(place: Place) -> None:
     assert back.agents[0].inner.value.isnan().all()
     assert torch.equal(back.agents[0].several[1], boundary().agents[0].several[1])
     assert torch.equal(back.kept[0].prices[0], boundary().kept[0].prices[0])
+    assert torch.equal(back.memory[0]["lstm"], boundary().memory[0]["lstm"])
+    assert back.memory[0]["levels"].tolist() == [0, 1, 2]
 
 
 def test_only_the_last_checkpoint_stays(place: Place) -> None:

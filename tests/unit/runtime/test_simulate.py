@@ -56,14 +56,14 @@ class TestDispatch:
         assert simulate(target, replicas=3, seed=2, robust=False, actions=recorded) == "a result"
         ((scenario, arguments),) = calls
         assert scenario == load(target, replicas=3, seed=2)
-        assert set(arguments) == {"device", "robust", "progress", "actions"}
+        assert set(arguments) == {"device", "robust", "progress", "actions", "policy"}
         assert (arguments["device"], arguments["robust"], arguments["actions"]) == ("cpu", False, recorded)
 
     def test_the_main_world_is_the_default(self, calls: list[tuple[Any, Any]]) -> None:
         simulate(firms=2000, years=3, uncertainty=4, settings=["seed=5"])
         ((scenario, arguments),) = calls
         assert scenario == load("law", ["seed=5"], **{"firms.number": 2000, "years": 3})
-        assert set(arguments) == {"device", "robust", "progress", "uncertainty"}
+        assert set(arguments) == {"device", "robust", "progress", "uncertainty", "policy"}
         assert arguments["uncertainty"] == 4
 
     def test_a_scenario_object_is_run_as_it_is(self, calls: list[tuple[Any, Any]]) -> None:

@@ -1,0 +1,97 @@
+"""Coupled actor-critic: everybody's own policy, judged by what its team is worth.
+
+    V_tot(G) = sum over i in G of w_i v(o_i)                                the critic of VDN, for states
+    loss     = -min(q A_G, clip(q, 1 - e, 1 + e) A_G) + c (V_tot - R_G)^2 - h entropy,   q = pi(a|o) / pi_old(a|o)
+
+The clipped objective is that of PPO (Schulman et al. 2017, arXiv 1707.06347); the advantage A_G of the team,
+generalised (arXiv 1506.02438), is shared by its members, so that what one does for the others counts.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from carbonray.learn.method import Acted, Batch, Method, Settings, advantages, figures, standardised, windows
+from carbonray.learn.networks import Decider, Value, Weights, legal_only
+from carbonray.learn.problem import Problem
+from carbonray.units import NonNegative, UnitInterval
+
+FAR = 4.0
+"""Deviations beyond which an advantage counts no more."""
+
+
+class ActorCriticSettings(Settings):
+    """What can be set for the actor-critic, and for PPO."""
+
+    clip: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    """Largest change of a probability's ratio that is rewarded."""
+    trace: UnitInterval = 0.95
+    """How far errors of the critic are carried back."""
+    entropy: NonNegative = 0.01
+    """Worth of a head's entropy in nats at first: keeps policies from settling too early; falls to zero in training."""
+    epochs: Annotated[int, Field(ge=1)] = 2
+    """Times that each batch is learned from."""
+    critic_weight: NonNegative = 0.5
+    """Of the critic's loss beside the policy's."""
+
+
+class ActorCritic(Method):
+    """Shared policy, shared state value, and the weights of its sum."""
+
+    acts = "sampled"
+    settings: ActorCriticSettings
+
+    def __init__(self, problem: Problem, settings: ActorCriticSettings) -> None:
+        """Make the networks."""
+        super().__init__(problem, settings)
+        shape = problem.shape(settings.hidden, recurrent=settings.recurrent)
+        self.decider = Decider(shape, problem.mean, problem.deviation)
+        self.decider.rest(problem.spec.rest)
+        self.critic = Value(problem.shape(settings.hidden), problem.mean, problem.deviation)
+        self.weights: Weights | None = Weights(problem.traits.shape[1])
+
+    def act(
+        self, seen: Tensor, mask: Tensor | None, memory: Tensor | None, rng: torch.Generator, progress: float
+    ) -> Acted:
+        """Levels at random, as likely as the policy has them."""
+        logits, memory = self.decider(seen[:, None], memory)
+        heads = self.decider.heads
+        shares = heads.log_shares(legal_only(logits[:, 0], mask))
+        uniform = torch.rand(shares.shape, generator=rng, device=shares.device)
+        levels = heads.sampled(shares, uniform)
+        likely = heads.chosen(shares, levels).sum(-1)
+        return Acted(levels=levels, memory=memory, kept={"likely": likely})
+
+    def minibatches(self, batch: Batch, rng: torch.Generator) -> Iterator[dict[str, Tensor]]:
+        """Every window of the batch, some times over, with advantages and returns."""
+        s = self.settings
+        with torch.no_grad():
+            value = self.value(batch["seen"])
+            reward = self.team_reward(batch["reward"])
+            gained = advantages(reward, value, batch["terminated"], discount=s.discount, trace=s.trace)
+            known = {**batch, "gained": standardised(gained).clamp(-FAR, FAR), "returned": gained + value[:, :-1]}
+        for _ in range(s.epochs):
+            yield from windows(known, batch["reward"].shape[1] if s.recurrent else s.window, rng)
+
+    def value(self, seen: Tensor) -> Tensor:
+        """[B, T, G] of observations [B, T, n, F]."""
+        own: Tensor = self.critic(seen)[0]
+        return own if self.weights is None else self.by_team(self.weights(self.traits, self.share) * own)
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Clipped objective, critic and entropy."""
+        s, heads, seen = self.settings, self.decider.heads, batch["seen"][:, :-1]
+        logits, _ = self.decider(seen)
+        shares = heads.log_shares(legal_only(logits, batch["mask"][:, :-1]))
+        change = heads.chosen(shares, batch["levels"]).sum(-1) - batch["likely"]
+        ratio = change.clamp(max=20.0).exp()
+        gained = self.of_team(batch["gained"])
+        policy = -torch.minimum(ratio * gained, ratio.clamp(1 - s.clip, 1 + s.clip) * gained).mean()
+        critic = nn.functional.smooth_l1_loss(self.value(seen), batch["returned"])
+        entropy = heads.entropy(shares).mean()
+        worth = s.entropy * (1 - float(batch["progress"][0])) * len(heads.sizes)
+        loss = policy + s.critic_weight * critic - worth * entropy
+        return {"loss": loss, **figures(entropy=entropy, critic=critic, moved=(ratio - 1).abs().mean())}

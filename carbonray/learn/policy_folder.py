@@ -1,0 +1,218 @@
+"""A trained policy as a folder: policy.npz has the weights, card.json says what it is and how it was made.
+
+Weights are float32; float16 where only these keep the file within 128 KB, and the card says so.
+"""
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from carbonray.data.catalogue import sha256
+from carbonray.learn.inference import network, sizes
+from carbonray.learn.networks import Decider, Shape
+from carbonray.learn.policy import PolicyError, Trained
+
+FORMAT = 1
+WEIGHTS, CARD = "policy.npz", "card.json"
+LARGEST = 128 * 1024
+"""Bytes that the weights of a small policy may take."""
+STANDARDISING = ("trunk.mean", "trunk.scale")
+"""What stays float32 always."""
+
+
+class Origin(BaseModel):
+    """How a policy came about."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    world: str
+    """Where it was trained."""
+    scenario: str
+    """Under which scenario."""
+    role: str
+    """Whom it decides for."""
+    method: Literal["vdn", "actor-critic", "ppo"]
+    """The algorithm."""
+    acts: Literal["greedy", "sampled"]
+    """Whether it takes the best level of each head, or draws one with the network's probabilities."""
+    command: str
+    """That trains it again."""
+    seed: int
+    """Of the training."""
+    agent_steps: Annotated[int, Field(ge=0)]
+    """Decisions of agents met in training."""
+    datasets: dict[str, str]
+    """Name and SHA-256 of the data of the training's world."""
+    measured: dict[str, float] = {}
+    """Figures by name, as they were measured after training."""
+
+
+class Card(Origin):
+    """card.json."""
+
+    format: Literal[1] = 1
+    """Of the folder."""
+    features: Annotated[int, Field(ge=1)]
+    """Of an observation."""
+    heads: tuple[Annotated[int, Field(ge=1)], ...]
+    """Levels of each head."""
+    hidden: Annotated[int, Field(ge=1)]
+    """Units of each layer."""
+    recurrent: bool
+    """Whether it remembers, with an LSTM."""
+    weights: Literal["float32", "float16"]
+    """Type in which the file has them; they are worked with in float64."""
+    sha256: str
+    """Of policy.npz."""
+    carbonray: str
+    """Version that wrote it."""
+    about: str
+    """What it is and is not, in plain words."""
+
+    @property
+    def shape(self) -> Shape:
+        """Of its network."""
+        return Shape(features=self.features, heads=self.heads, hidden=self.hidden, recurrent=self.recurrent)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Saved:
+    """A policy that was read from a folder."""
+
+    folder: Path
+    card: Card
+    trained: Trained
+
+    @property
+    def heads(self) -> tuple[int, ...]:
+        """Levels of each of its heads."""
+        return self.card.heads
+
+    @property
+    def file(self) -> Path:
+        """That holds its weights."""
+        return self.folder / WEIGHTS
+
+    def told(self) -> dict[str, Any]:
+        """What a run's summary says of it."""
+        card = self.card
+        return {"name": self.folder.name, "sha256": card.sha256, "method": card.method, "acts": card.acts,
+                "scenario": f"{card.world}/{card.scenario}"}  # fmt: skip
+
+
+def save(folder: Path, decider: Decider, origin: Origin) -> Path:
+    """Write a policy into a folder, which may exist, and give it back."""
+    state = {name: value.detach().cpu().numpy() for name, value in decider.state_dict().items()}
+    kind: Literal["float32", "float16"] = "float32"
+    content = _packed(state, np.float32)
+    if len(content) > LARGEST and len(_packed(state, np.float16)) <= LARGEST:
+        kind, content = "float16", _packed(state, np.float16)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / WEIGHTS).write_bytes(content)
+    shape = decider.shape
+    card = Card(
+        **origin.model_dump(),
+        features=shape.features,
+        heads=shape.heads,
+        hidden=shape.hidden,
+        recurrent=shape.recurrent,
+        weights=kind,
+        sha256=sha256(folder / WEIGHTS),
+        carbonray=metadata.version("carbonray"),
+        about=about(origin),
+    )
+    (folder / CARD).write_text(json.dumps(card.model_dump(), indent=2) + "\n", encoding="utf-8")
+    return folder
+
+
+def about(origin: Origin) -> str:
+    """What a policy is and is not."""
+    role = origin.role
+    return (
+        f"One small network that every {role} consults: it maps what a {role} sees to what it does next. It was "
+        f"trained by {origin.method} in simulated {origin.world}/{origin.scenario} and knows nothing else. It is no "
+        f"forecast of what a real {role} will do and no proof that nobody could do better; in other scenarios, and "
+        "beside others who behave differently from those it met in training, it may do badly."
+    )
+
+
+def load(folder: str | Path) -> Saved:
+    """Read a policy.
+
+    Raises:
+        PolicyError: if something is missing, spoilt, or does not fit together.
+    """
+    folder = Path(folder)
+    card = _card(folder)
+    weights = _weights(folder, card)
+    brain, sampled = network(card.shape, weights), card.acts == "sampled"
+    trained = Trained(network=brain, role=card.role, sampled=sampled, name=f"policy {folder}")
+    return Saved(folder=folder, card=card, trained=trained)
+
+
+def _card(folder: Path) -> Card:
+    try:
+        return Card.model_validate_json((folder / CARD).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise PolicyError(f"policy {folder}: {CARD} cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise PolicyError(f"policy {folder}: {CARD} is no text") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise PolicyError(f"policy {folder}: {CARD}: {f'{key}: ' * bool(key)}{first['msg']}") from None
+
+
+def _weights(folder: Path, card: Card) -> dict[str, torch.Tensor]:
+    path = folder / WEIGHTS
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise PolicyError(f"policy {folder}: {WEIGHTS} cannot be read ({error.strerror})") from None
+    if sha256(path) != card.sha256:
+        raise PolicyError(f"policy {folder}: {WEIGHTS} is not the file that {CARD} tells of; its bytes have changed")
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            found: dict[str, NDArray[Any]] = {name: arrays[name] for name in arrays.files}
+    except Exception as error:  # what spoilt bytes make the parsers of zip, zlib and numpy raise is anybody's guess
+        raise PolicyError(f"policy {folder}: {WEIGHTS} is no npz file ({_first_line(error)})") from None
+    wanted = sizes(card.shape)
+    for name, shape in wanted.items():
+        _check(folder, card, name, found.get(name), shape)
+    if unknown := sorted(set(found) - set(wanted)):
+        raise PolicyError(f"policy {folder}: {WEIGHTS} has {unknown[0]}, which no such network has")
+    return {name: torch.as_tensor(values.astype(np.float64)) for name, values in found.items()}
+
+
+def _check(folder: Path, card: Card, name: str, values: NDArray[Any] | None, shape: tuple[int, ...]) -> None:
+    if values is None:
+        raise PolicyError(f"policy {folder}: {WEIGHTS} lacks {name}")
+    kind = "float32" if name in STANDARDISING else card.weights
+    if values.shape != shape or values.dtype != kind:
+        there = f"{values.dtype} {list(values.shape)}"
+        raise PolicyError(f"policy {folder}: {WEIGHTS}: {name} is {there}, but must be {kind} {list(shape)}")
+    if not np.isfinite(values).all():
+        raise PolicyError(f"policy {folder}: {WEIGHTS}: {name} holds something that is no finite number")
+
+
+def _packed(state: Mapping[str, NDArray[Any]], kind: type) -> bytes:
+    """An npz file; the same weights give the same bytes."""
+    file = io.BytesIO()
+    kept: dict[str, Any] = {
+        name: values.astype(np.float32 if name in STANDARDISING else kind) for name, values in state.items()
+    }
+    np.savez_compressed(file, allow_pickle=False, **kept)
+    return file.getvalue()
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,226 @@
+"""What a learner needs of a world: who decides what, for whose sake, and in which units.
+
+Axes: B replica, n learning agent, F feature, H head, L level, G team.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from carbonray.config import ScenarioError
+from carbonray.learn.networks import Heads, Shape
+from carbonray.runtime import inprocess
+from carbonray.runtime.shard import Policy, Rules
+from carbonray.worlds.world import Observation, Role, World
+
+TEAMS = ("agent", "sector", "region", "economy")
+"""Who may share a reward."""
+PROBED = 40
+"""Steps at most in which features and rewards are met before training."""
+TRAITS = 64
+"""Kinds at most that are told apart when the parts of a team's value are weighed."""
+
+
+class ProblemError(ScenarioError):
+    """A world or choice that cannot be trained; one line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """Agents of one role of a world who learn, and the others who follow a policy.
+
+    With the team `agent` everybody earns for itself: firms compete.  With `economy` they share one purse: they collude,
+    as no cartel office would allow.  `sector` and `region` lie between.  The sum by which VDN values a team cannot
+    represent every game: see the climbing game in tests/learning.
+    """
+
+    worlds: tuple[World[Any, Any, Any], ...]  # where they learn: a scenario's, and perhaps its reference
+    role: str
+    ids: NDArray[np.int64]  # [n] ascending, who learns
+    team: str
+    others: Policy  # what the agents follow who do not learn
+    team_of: Tensor  # [n] int64 in [0, G)
+    stake: Tensor  # [n] unit of each agent's reward
+    kind_of: Tensor  # [n] int64, of the first kind that the role knows; all alike if it knows none
+    traits: Tensor  # [n, K] float32, what the weights of a team's value are made from
+    mean: Tensor  # [F] float32 of the features
+    deviation: Tensor  # [F] float32, mean absolute
+    reward_scale: float  # mean absolute deviation of rewards per stake
+
+    @property
+    def world(self) -> World[Any, Any, Any]:
+        """The first of the worlds; the others have the same roles."""
+        return self.worlds[0]
+
+    @property
+    def n(self) -> int:
+        """Learning agents."""
+        return len(self.ids)
+
+    @property
+    def teams(self) -> int:
+        """G."""
+        return int(self.team_of.max()) + 1
+
+    @property
+    def whole(self) -> bool:
+        """Whether all agents of the role learn."""
+        return self.n == self.spec.count
+
+    @property
+    def spec(self) -> Role:
+        """The role."""
+        return self.world.roles[self.role]
+
+    @property
+    def heads(self) -> Heads:
+        """What an agent decides."""
+        return Heads(self.spec.heads)
+
+    @property
+    def decisions(self) -> int:
+        """Decisions of an agent in an episode."""
+        return -(-self.world.steps // self.spec.every)
+
+    @property
+    def share(self) -> Tensor:
+        """[n] float32 share of each agent in the stakes of its team."""
+        return (self.stake / self.by_team(self.stake)[self.team_of]).to(torch.float32)
+
+    def by_team(self, values: Tensor) -> Tensor:
+        """[..., G] sums of values [..., n]."""
+        total = values.new_zeros(*values.shape[:-1], self.teams)
+        return total.index_add_(-1, self.team_of.to(values.device), values)
+
+    def shape(self, hidden: int, *, recurrent: bool = False) -> Shape:
+        """Of a network that decides for these agents."""
+        return Shape(features=self.spec.features, heads=self.spec.heads, hidden=hidden, recurrent=recurrent)
+
+    def to(self, device: str) -> "Problem":
+        """The same on another device."""
+        tensors = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
+        moved: dict[str, Any] = {name: value.to(device) for name, value in tensors.items()}
+        worlds: list[Any] = [world.to(device) if hasattr(world, "to") else world for world in self.worlds]
+        return replace(self, worlds=tuple(worlds), **moved)
+
+
+def problem_of(
+    world: World[Any, Any, Any],
+    *,
+    beside: Sequence[World[Any, Any, Any]] = (),
+    role: str | None = None,
+    team: str = "agent",
+    ids: NDArray[np.int64] | None = None,
+    others: Policy | None = None,
+    seed: int = 0,
+) -> Problem:
+    """Prepare worlds for training: features and rewards are met in an episode of rules and one of random choices.
+
+    Args:
+        world: where agents learn.
+        beside: further worlds with the same roles where they learn too, such as a reference.
+        role: who; may be left out where there is one.
+        team: who shares a reward: agent, economy, or a kind that the role knows.
+        ids: [n] ascending, which agents of the role learn; all if left out.
+        others: what the rest follows; rules if left out.
+        seed: of what is met.
+
+    Raises:
+        ProblemError: if the world has no such role or kind.
+    """
+    role = _role(world, role)
+    spec = world.roles[role]
+    if team not in ("agent", "economy", *spec.kinds):
+        raise ProblemError(f"--team {team}: {role}s know {', '.join(('agent', *spec.kinds, 'economy'))}")
+    mine = np.arange(spec.count) if ids is None else np.unique(np.asarray(ids, dtype=np.int64))
+    if not len(mine) or mine[0] < 0 or mine[-1] >= spec.count:
+        raise ProblemError(f"ids: give some of the {role}s 0 to {spec.count - 1}")
+    stake = torch.ones(spec.count) if spec.stake is None else spec.stake.cpu()
+    stake = stake[mine].to(torch.float64)
+    worlds = (world, *beside)
+    mean, deviation, reward_scale = _met(worlds, role, mine, stake, seed)
+    kinds = {name: _numbered(kind.cpu()[mine]) for name, kind in spec.kinds.items()}
+    everyone = torch.zeros(len(mine), dtype=torch.int64)
+    team_of = {"agent": torch.arange(len(mine)), "economy": everyone, **kinds}[team]
+    return Problem(
+        worlds=worlds,
+        role=role,
+        ids=mine,
+        team=team,
+        others=others or Rules(),
+        team_of=team_of,
+        stake=stake,
+        kind_of=next(iter(kinds.values()), everyone),
+        traits=_traits(stake, kinds),
+        mean=mean,
+        deviation=deviation,
+        reward_scale=reward_scale,
+    )
+
+
+def _role(world: World[Any, Any, Any], role: str | None) -> str:
+    names = list(world.roles)
+    if role is None and len(names) > 1:
+        raise ProblemError(f"--role: choose one of {', '.join(names)}")
+    if role is not None and role not in names:
+        raise ProblemError(f"--role {role}: this world has {', '.join(names)}")
+    return role or names[0]
+
+
+def _numbered(kind: Tensor) -> Tensor:
+    """Kinds that occur, numbered from 0."""
+    numbers: Tensor = torch.unique(kind, return_inverse=True)[1]
+    return numbers
+
+
+def _traits(stake: Tensor, kinds: Mapping[str, Tensor]) -> Tensor:
+    """Log of the stake, standardised, and the kinds one-hot."""
+    size = stake.log()
+    columns = [((size - size.mean()) / size.std(correction=0).clamp(min=1.0))[:, None]]
+    columns += [torch.nn.functional.one_hot(kind) for kind in kinds.values() if int(kind.max()) < TRAITS]
+    return torch.cat([column.to(torch.float32) for column in columns], 1)
+
+
+def _met(
+    worlds: Sequence[World[Any, Any, Any]], role: str, ids: NDArray[np.int64], stake: Tensor, seed: int
+) -> tuple[Tensor, Tensor, float]:
+    """Mean and deviation of the features, and the deviation of rewards per stake, under rules and random choices."""
+    rng = torch.Generator().manual_seed(seed)
+    everyone = {name: np.arange(spec.count) for name, spec in worlds[0].roles.items()}
+    edges = np.arange(worlds[0].edges.shape[1])
+    seen, rewards = [], []
+    for world, random in product(worlds, (False, True)):
+        state = inprocess.reset(world, seed, 1, [everyone])
+        for step in range(min(world.steps, PROBED)):
+            shocks = world.shocks(seed, 1, step, everyone)
+            looks = world.observe(state.agents[0], state.commons)
+            seen.append(looks[role].values[0, ids].to("cpu", torch.float32))
+            actions = world.decode(_any_legal(world, looks, rng)) if random else None
+            taken = inprocess.advance(world, state, [shocks], [edges], None if actions is None else [actions])
+            state = taken.state
+            rewards.append(taken.rewards[0][role][0, ids].cpu() / stake)
+    features = torch.stack(seen).flatten(0, 1).to(torch.float64)
+    met = torch.stack(rewards).flatten()
+    deviation = (met - met.mean()).abs().mean().item()
+    spread = (features - features.mean(0)).abs().mean(0)
+    spread = torch.where(spread > 1e-6, spread, 1.0)
+    scale = deviation if deviation > 1e-9 else 1.0
+    return features.mean(0).to(torch.float32), spread.to(torch.float32), scale
+
+
+def _any_legal(
+    world: World[Any, Any, Any], looks: Mapping[str, Observation], rng: torch.Generator
+) -> dict[str, Tensor]:
+    """Random legal levels for everybody."""
+    choices = {}
+    for name, look in looks.items():
+        logits = torch.zeros(look.mask.shape).masked_fill(~look.mask.cpu(), -1e9)
+        uniform = torch.rand(look.mask.shape, generator=rng)
+        choices[name] = Heads(world.roles[name].heads).sampled(logits, uniform).to(look.mask.device)
+    return choices

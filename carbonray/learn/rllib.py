@@ -1,0 +1,252 @@
+"""Any method on RLlib: its runners, module and learner.  Nothing distributed is written by hand.
+
+A joint step of all agents is never split: the rows of a batch are replicas, and RLlib shards rows among learners.  All
+names of RLlib that are not public stand here and in `training`.
+"""
+
+import time
+from typing import Any
+
+import gymnasium
+import numpy as np
+import ray
+import torch
+from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
+from ray.rllib.core import COMPONENT_RL_MODULE, DEFAULT_MODULE_ID
+from ray.rllib.core.learner.torch.torch_learner import TorchLearner
+from ray.rllib.core.rl_module.rl_module import RLModuleSpec
+from ray.rllib.core.rl_module.torch.torch_rl_module import TorchRLModule
+from ray.rllib.env import INPUT_ENV_SINGLE_SPACES, INPUT_ENV_SPACES
+from ray.rllib.env.env_runner import EnvRunner
+from ray.rllib.utils.checkpoints import Checkpointable
+from ray.rllib.utils.metrics import WEIGHTS_SEQ_NO
+
+from carbonray.learn import rollout
+from carbonray.learn.method import Method
+from carbonray.learn.task import Task
+from carbonray.runtime.memory import keep_memory
+
+
+class MethodModule(TorchRLModule):
+    """A method as RLlib's module: its forward pass is the loss, so that torch's data parallelism sees it all."""
+
+    method: Method
+
+    def setup(self) -> None:
+        """Make the networks."""
+        given: Any = self.model_config
+        self.method = given["task"].method()
+
+    def _forward(self, batch: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+        told: dict[str, Any] = self.method(batch)
+        return told
+
+
+class EpisodeRunner(EnvRunner, Checkpointable):
+    """Plays whole episodes of replicas with the weights that it was last sent."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        """Prepare; the worlds are unpacked with the first episode."""
+        super().__init__(**kwargs)
+        keep_memory()
+        self.task: Task = self.config.env_config["task"]
+        self.device = "cuda" if self.config.num_gpus_per_env_runner else "cpu"
+        self.weights_seen = 0
+        seen, choices = spaces(self.task)
+        self.module = MethodModule(observation_space=seen, action_space=choices, model_config={"task": self.task})
+        self.module.to(self.device)
+        self._problem: Any = None
+
+    def sample(self, *, seed: int = 0, progress: float = 0.0, **kwargs: Any) -> dict[str, Any]:
+        """An episode of each replica, as numpy arrays, and how long it took; or why there is none.
+
+        RLlib takes an exception for the death of a runner and goes on without it.
+        """
+        try:
+            return self._sample(seed, progress)
+        except Exception as error:  # whatever a world raises is told by the loop
+            return {"error": f"{type(error).__name__}: {error}"}
+
+    def _sample(self, seed: int, progress: float) -> dict[str, Any]:
+        torch.set_num_threads(1)
+        if self._problem is None:
+            self._problem = self.task.problem.to(self.device)
+        started = time.perf_counter()
+        batch = rollout.play(
+            self._problem,
+            self.module.method,
+            replicas=self.task.replicas,
+            seed=seed + (self.worker_index or 0) * len(self._problem.worlds),
+            progress=progress,
+            together=self.task.settings.together,
+        )
+        arrays = {name: values.cpu().numpy() for name, values in batch.items()}
+        return {"arrays": arrays, "seconds": time.perf_counter() - started}
+
+    def get_spaces(self) -> dict[str, Any]:
+        """Of one agent."""
+        return dict.fromkeys((INPUT_ENV_SPACES, INPUT_ENV_SINGLE_SPACES, DEFAULT_MODULE_ID), spaces(self.task))
+
+    def get_metrics(self) -> Any:
+        """Nothing of its own: the loop logs."""
+        return self.metrics.reduce()
+
+    def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
+        """The weights, where they are asked for."""
+        if not self._check_component(COMPONENT_RL_MODULE, components, not_components):
+            return {}
+        return {COMPONENT_RL_MODULE: self.module.get_state(), WEIGHTS_SEQ_NO: self.weights_seen}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Take newer weights."""
+        weights, number = state.get(COMPONENT_RL_MODULE), state.get(WEIGHTS_SEQ_NO, 0)
+        if weights is None or 0 < number <= self.weights_seen:
+            return
+        if isinstance(weights, ray.ObjectRef):
+            weights = ray.get(weights)
+        self.module.set_state(weights.get(DEFAULT_MODULE_ID, weights))
+        self.weights_seen = number
+
+    def get_ctor_args_and_kwargs(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """What it is made from."""
+        return (), {"config": self.config}
+
+    def get_checkpointable_components(self) -> list[tuple[str, Any]]:
+        """Its module."""
+        return [(COMPONENT_RL_MODULE, self.module)]
+
+    def assert_healthy(self) -> None:
+        """It is built with its constructor."""
+
+
+def spaces(task: Task) -> tuple[gymnasium.Space[Any], gymnasium.Space[Any]]:
+    """What one agent sees and chooses."""
+    spec = task.problem.spec
+    seen = gymnasium.spaces.Box(-np.inf, np.inf, (spec.features,), np.float32)
+    return seen, gymnasium.spaces.MultiDiscrete(list(spec.heads))
+
+
+class MethodLearner(TorchLearner):
+    """Takes the gradient steps that a method asks for."""
+
+    def build(self) -> None:
+        """Make module and optimiser; random numbers are the same in all learners."""
+        super().build()
+        self.rng = torch.Generator().manual_seed(self.task.seed)
+
+    @property
+    def task(self) -> Task:
+        """What is trained."""
+        task: Task = self.config.env_config["task"]
+        return task
+
+    @property
+    def method(self) -> Method:
+        """Its networks and what it remembers."""
+        method: Method = self._own(DEFAULT_MODULE_ID).unwrapped().method
+        return method
+
+    def configure_optimizers_for_module(self, module_id: str, config: Any = None) -> None:
+        """Adam on what is trained; a larger epsilon than torch's keeps rounding out of the first steps."""
+        params = [each for each in self.get_parameters(self._own(module_id)) if each.requires_grad]
+        self.register_optimizer(
+            module_id=module_id,
+            optimizer=torch.optim.Adam(params, eps=1e-5),
+            params=params,
+            lr_or_lr_schedule=self.task.settings.learning_rate,
+        )
+
+    def _own(self, module_id: str) -> Any:
+        modules: Any = self.module
+        return modules[module_id]
+
+    def update(self, training_data: Any = None, *, timesteps: Any = None, **kwargs: Any) -> Any:  # type: ignore[override]
+        """The gradient steps that follow from a batch.
+
+        A learner that fails leaves the group, so that the others fail too instead of waiting for it.
+        """
+        try:
+            return self._steps(training_data.batch, timesteps or {})
+        except Exception:
+            if torch.distributed.is_available() and torch.distributed.is_initialized():
+                torch.distributed.destroy_process_group()
+            raise
+
+    def _steps(self, batch: Any, timesteps: dict[str, Any]) -> Any:
+        if self.config.num_learners:
+            torch.set_num_threads(1)
+        self.before_gradient_based_update(timesteps=timesteps)
+        self._weights_seq_no += 1
+        columns: dict[str, Any] = dict(self._convert_batch_type(batch).policy_batches[DEFAULT_MODULE_ID])
+        told: dict[str, Any] = {}
+        learned = 0
+        for minibatch in self.method.minibatches(columns, self.rng):
+            told, _, _ = self._update({DEFAULT_MODULE_ID: minibatch})
+            self.method.after_step()
+            learned += minibatch["reward"].numel()
+        figures = {name: torch.as_tensor(value).detach() for name, value in told.get(DEFAULT_MODULE_ID, {}).items()}
+        figures["agent_steps_learned"] = torch.tensor(learned)
+        for name, value in figures.items():
+            self.metrics.log_value((DEFAULT_MODULE_ID, name), float(value), window=1)
+        self.after_gradient_based_update(timesteps=timesteps)
+        return self.metrics.reduce()
+
+    def compute_loss_for_module(self, *, module_id: str, config: Any, batch: Any, fwd_out: dict[str, Any]) -> Any:
+        """The forward pass gave it.
+
+        Raises:
+            FloatingPointError: if it is no finite number: RLlib would skip the step and go on.
+        """
+        loss = fwd_out["loss"]
+        if not bool(torch.isfinite(loss)):
+            raise FloatingPointError(f"the loss is {float(loss)}: a smaller learning_rate may help")
+        return loss
+
+    def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
+        """With what the method remembers and where the random numbers stand; the rows of this learner only."""
+        state: dict[str, Any] = super().get_state(components, not_components=not_components, **kwargs)
+        if self._check_component("remembered", components, not_components):
+            kept = [{k: v.cpu().numpy() for k, v in each.items()} for each in self.method.remembered]
+            rng = self.rng.get_state().numpy()
+            state["remembered"] = {"batches": kept, "received": self.method.received, "rng": rng}
+        return state
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        super().set_state(state)
+        if "remembered" in state:
+            told = state["remembered"]
+            self.method.remembered = [
+                {k: torch.as_tensor(v, device=self._device) for k, v in each.items()} for each in told["batches"]
+            ]
+            self.method.received = told["received"]
+            self.rng.set_state(torch.as_tensor(told["rng"]))
+
+
+class TrainingConfig(AlgorithmConfig):
+    """How a task is trained."""
+
+    def __init__(self, task: Task | None = None) -> None:
+        """Take RLlib's defaults, but for what makes a method run."""
+        from carbonray.learn.training import Training
+
+        super().__init__(algo_class=Training)
+        changed: dict[str, Any] = {
+            "env_config": {"task": task},
+            "env_runner_cls": EpisodeRunner,
+            "grad_clip": task.settings.gradient_clip if task else None,
+            "grad_clip_by": "global_norm",
+            "restart_failed_env_runners": True,
+            "log_gradients": False,
+            "log_level": "ERROR",
+        }
+        for name, value in changed.items():
+            setattr(self, name, value)
+
+    def get_default_rl_module_spec(self) -> RLModuleSpec:
+        """Of a method."""
+        return RLModuleSpec(module_class=MethodModule, model_config={"task": self.env_config["task"]})
+
+    def get_default_learner_class(self) -> type[MethodLearner]:
+        """Of any method."""
+        return MethodLearner

@@ -1,0 +1,238 @@
+"""Train the agents of a scenario: Tune runs the loop, restarts what fails from its checkpoints, and searches settings.
+
+>>> import carbonray
+>>> found = carbonray.train("law", algorithm="ppo", budget=5e6, out="runs/law-ppo")
+>>> carbonray.simulate("law", policy=found.policy)
+
+A folder of a training has training.json (what was asked), tune/ (checkpoints and TensorBoard logs of each trial),
+training.parquet (figures by iteration) and policy/ (what the agents learned, see `policy_folder`).
+"""
+
+import math
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from carbonray.config_worlds import AnyScenario
+from carbonray.learn.order import TrainingOrder, order_of, read_order
+from carbonray.learn.problem import ProblemError
+from carbonray.learn.task import Task
+from carbonray.runtime import cluster, outputs
+from carbonray.runtime.simulate import Progress, load_target, silent
+
+FIRMS = 1000
+"""Firms of a cbam training if nobody says otherwise; what they learn holds for more of them."""
+TABLE, POLICY, TUNE = "training.parquet", "policy", "tune"
+COLUMNS = (
+    "trial", "training_iteration", "agent_steps", "mean_return", "leakage_rate", "temperature_rise_c",
+    "convergence_distance", "decisions", "sampling_seconds", "learning_seconds", "agent_steps_learned",
+    "iteration_agent_steps", "converged", "loss", "entropy", "critic", "moved", "value", "error",
+)  # fmt: skip
+"""Of training.parquet, as far as a training has them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingResult:
+    """What a training left."""
+
+    folder: Path
+    table: pd.DataFrame  # by iteration, see COLUMNS
+    finished: bool  # whether the budget is spent or the agents changed no more; else it was interrupted
+    converged: bool
+    notices: Sequence[str] = field(default_factory=list)
+
+    @property
+    def policy(self) -> Path:
+        """Folder of what was learned."""
+        return self.folder / POLICY
+
+    def lines(self) -> list[str]:
+        """What the command line prints."""
+        last = self.table.iloc[-1]
+        seconds = self.table[["sampling_seconds", "learning_seconds"]].sum()
+        done = self.table["agent_steps"].max()
+        ended = "agents changed no more" if self.converged else "budget spent" if self.finished else "interrupted"
+        return [
+            f"{ended} after {int(last['training_iteration'])} iterations and {done:.3g} decisions of agents",
+            f"return {self.table['mean_return'].iloc[0]:.3f} at first, {last['mean_return']:.3f} at last "
+            "(sum of an episode's rewards per stake, in their deviations)",
+            f"{self.table['iteration_agent_steps'].sum() / seconds.iloc[0]:.3g} decisions a second played, "
+            f"{self.table['agent_steps_learned'].sum() / seconds.iloc[1]:.3g} learned",
+            f"policy {self.policy}",
+        ]
+
+
+def train(
+    target: str | Path | AnyScenario = "law",
+    *,
+    algorithm: str = "ppo",
+    role: str | None = None,
+    team: str = "agent",
+    learn: Mapping[str, Any] | None = None,
+    settings: Sequence[str] = (),
+    firms: int | None = None,
+    years: int | None = None,
+    seed: int = 0,
+    replicas: int = 1,
+    runners: int = 0,
+    learners: int = 0,
+    gpus_per_learner: float = 0,
+    budget: float = 5e6,
+    tolerance: float = 0.05,
+    patience: int = 10,
+    tune: int = 0,
+    out: str | Path | None = None,
+    address: str | None = None,
+    progress: Progress = silent,
+) -> TrainingResult:
+    """Train the agents of a scenario, in its world and in the world of its reference.
+
+    Args:
+        target: a scenario, its name, or the path of a YAML file.
+        algorithm: vdn, actor-critic or ppo.
+        role: who learns; the only role if left out.
+        team: who shares a reward: agent (firms compete), sector, region, or economy (they collude).
+        learn: settings of the algorithm by name, see `method.Settings` and the algorithm's own.
+        settings: `KEY=VALUE` overrides of any key of the scenario.
+        firms: number of firms; cbam, 1,000 if left out.
+        years: number of years; cbam.
+        seed: of networks, episodes and batches.
+        replicas: of the scenario and of its reference in each runner.
+        runners: Ray actors that play episodes.
+        learners: Ray actors that learn, side by side; torch averages their gradients.
+        gpus_per_learner: of each.
+        budget: decisions of agents after which training is over.
+        tolerance: distance between iterations under which it has converged, see `convergence`.
+        patience: iterations in a row that it must be.
+        tune: trainings among which Tune searches learning rate, entropy and size; the best one's policy is kept.
+        out: new folder; a fresh `runs/WORLD-SCENARIO-training-N` if left out.
+        address: of a Ray cluster; one of this machine's cores if left out.
+        progress: told the task, how much of it is done, and figures in words.
+
+    Raises:
+        ProblemError: if an option is out of range, or the agents cannot be trained so; nothing is written then.
+        ScenarioError: if the scenario is refused.
+        TrainingError: if it failed for good; `resume_training` goes on from its last checkpoint.
+    """
+    scenario = _learning(target, settings, firms=firms, years=years)
+    order = order_of(
+        world=scenario.world, scenario=scenario.model_dump(mode="json"), algorithm=algorithm, role=role, team=team,
+        settings=dict(learn or {}), replicas=replicas, runners=runners, learners=learners, budget=budget, seed=seed,
+        gpus_per_learner=gpus_per_learner, tolerance=tolerance, patience=patience, searches=tune,
+    )  # fmt: skip
+    task = order.task()  # refuses what cannot be trained before anything is written
+    folder = _fresh(scenario) if out is None else Path(out)
+    with outputs.whole_folder(folder) as draft:
+        order.write(draft)
+    return _train(order, task, folder, address, progress)
+
+
+def resume_training(
+    folder: str | Path, *, budget: float | None = None, address: str | None = None, progress: Progress = silent
+) -> TrainingResult:
+    """Go on with a training from its last whole checkpoint, or anew if it has none.
+
+    Args:
+        folder: of the training.
+        budget: a larger one, if it shall go on after its end.
+        address: of a Ray cluster.
+        progress: as for `train`.
+
+    Raises:
+        ProblemError: if the folder holds no training, or one that searched settings.
+    """
+    order = read_order(Path(folder))
+    if order.searches:
+        raise ProblemError(f"--resume {folder}: a search of settings is not resumed; start it anew")
+    if budget is not None:
+        order = order_of(**{**order.model_dump(), "budget": budget})
+        order.write(Path(folder))
+    done = _done(order, Path(folder))
+    return done or _train(order, order.task(), Path(folder), address, progress)
+
+
+def _done(order: TrainingOrder, folder: Path) -> TrainingResult | None:
+    """What a finished training left; none where there is something left to do."""
+    if not ((folder / TABLE).exists() and (folder / POLICY).exists()):
+        return None
+    table = pd.read_parquet(folder / TABLE)
+    converged = bool(table["converged"].iloc[-1])
+    if not converged and table["agent_steps"].iloc[-1] < order.budget:
+        return None
+    return TrainingResult(folder=folder, table=table, finished=True, converged=converged)
+
+
+def policy_in(folder: str | Path) -> Path:
+    """The folder of a policy, or that in the folder of a training."""
+    folder = Path(folder)
+    return folder / POLICY if (folder / POLICY).is_dir() else folder
+
+
+def _learning(
+    target: str | Path | AnyScenario, settings: Sequence[str], *, firms: int | None, years: int | None
+) -> AnyScenario:
+    """The scenario with agents who can learn."""
+    scenario = load_target(target, settings, firms=firms, years=years)
+    if scenario.world != "cbam":
+        return scenario
+    given = firms is not None or not isinstance(target, str) or any(s.startswith("firms.number=") for s in settings)
+    changed = {"learned": True} if given else {"learned": True, "number": FIRMS}
+    return scenario.model_copy(update={"firms": scenario.firms.model_copy(update=changed)})
+
+
+def _fresh(scenario: AnyScenario, parent: Path = Path("runs")) -> Path:
+    """The first free `runs/WORLD-SCENARIO-training-N`."""
+    number = 1
+    while (parent / f"{scenario.world}-{scenario.name}-training-{number}").exists():
+        number += 1
+    return parent / f"{scenario.world}-{scenario.name}-training-{number}"
+
+
+def _train(order: TrainingOrder, task: Task, folder: Path, address: str | None, progress: Progress) -> TrainingResult:
+    from carbonray.learn.tuning import tuned
+
+    os.environ.setdefault("TUNE_DISABLE_STRICT_METRIC_CHECKING", "1")
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+    with cluster.connected(address):
+        found = tuned(order, task, folder / TUNE, told(progress, order))
+    table = found.table[[name for name in COLUMNS if name in found.table]]
+    before = folder / TABLE
+    if before.exists() and found.went_on:
+        old = pd.read_parquet(before)
+        table = pd.concat([old[old["agent_steps"] < table["agent_steps"].min()], table], ignore_index=True)
+    outputs.write_table(table, before)
+    found.take_policy(folder / POLICY)
+    last = found.table.iloc[-1]
+    converged = bool(last["converged"])
+    finished = converged or last["agent_steps"] >= order.budget
+    return TrainingResult(folder=folder, table=table, finished=finished, converged=converged, notices=found.notices)
+
+
+def told(progress: Progress, order: TrainingOrder) -> Callable[[Mapping[str, Any]], None]:
+    """Progress of each iteration, in words."""
+    first: list[tuple[float, float]] = []
+    known: dict[str, float] = {}
+
+    def tell(figures: Mapping[str, Any]) -> None:
+        known.update({name: value for name in WORDS if not math.isnan(value := figures.get(name, math.nan))})
+        now, done = time.perf_counter(), float(figures["agent_steps"])
+        first[:] = first or [(now, done)]
+        rate = (done - first[0][1]) / (now - first[0][0]) if now > first[0][0] and done > first[0][1] else 0.0
+        words = [f"{rate:.3g} agent-steps/s"] if rate else []
+        words += [WORDS[name].format(value) for name, value in known.items()]
+        progress("training", int(min(done, order.budget)), int(order.budget), ", ".join(words))
+
+    return tell
+
+
+WORDS = {
+    "mean_return": "return {:.3f}",
+    "leakage_rate": "leakage {:.2%}",
+    "temperature_rise_c": "{:.2f} C warmer",
+    "convergence_distance": "distance {:.3f}",
+}

@@ -1,0 +1,244 @@
+"""Training on RLlib: the same weights for any number of learners, and after any failure a finished training."""
+
+import json
+import os
+import shutil
+import signal
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from distributed.runs import until
+
+from carbonray.learn.problem import ProblemError, problem_of
+from carbonray.learn.task import Task, pack, settings_of
+from carbonray.worlds.duopoly import CournotWorld
+
+LEARNERS_DIFFER = 1e-6
+"""Largest difference of a parameter that the order of sums among learners may make."""
+LEARNER = "create_executable_class.<locals>._WrappedExecutable"
+"""What RLlib calls the actors of its learners."""
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+def duopoly_task(algorithm: str, **settings: Any) -> Task:
+    firms = 4
+    world = CournotWorld(
+        intercept=1.0,
+        slope=1.0,
+        cost=torch.linspace(0.0, 0.3, firms, dtype=torch.float64),
+        intensity=torch.ones(firms, dtype=torch.float64),
+        taxed=torch.zeros(firms, dtype=torch.bool),
+        steps=20,
+    )
+    made = settings_of(algorithm, {"hidden": 16, **settings})
+    return Task(packed=pack(problem_of(world)), algorithm=algorithm, settings=made, replicas=4, budget=1e5)
+
+
+def training(task: Task, *, learners: int = 0, runners: int = 0) -> Any:
+    from carbonray.learn.rllib import TrainingConfig
+
+    config = TrainingConfig(task).env_runners(num_env_runners=runners).learners(num_learners=learners)
+    config.num_cpus_per_learner = 0.5
+    return config.build_algo()
+
+
+def parameters(trained: Any, learner: int = 0) -> dict[str, np.ndarray]:
+    """The weights of one learner."""
+    told = trained.learner_group.foreach_learner(lambda each: each.get_state(components="rl_module"))
+    state: Any = [each.get() if hasattr(each, "get") else each for each in told][learner]
+    return dict(state["rl_module"]["default_policy"])
+
+
+@pytest.fixture
+def connected(cluster: Any) -> Any:
+    from carbonray.runtime import cluster as clusters
+
+    with clusters.connected(cluster.address):
+        yield
+
+
+@pytest.mark.parametrize("algorithm", ["ppo", "actor-critic", "vdn"])
+def test_any_number_of_learners_gives_the_same_parameters(connected: None, algorithm: str) -> None:
+    task = duopoly_task(algorithm)
+    found = {}
+    for learners in (0, 1, 2):
+        trained = training(task, learners=learners)
+        try:
+            before = parameters(trained)
+            trained.train()
+            found[learners] = parameters(trained)
+            if learners == 2:
+                other = parameters(trained, learner=1)
+        finally:
+            trained.stop()
+    assert any(np.abs(found[0][name] - before[name]).max() > 1e-5 for name in before)
+    for name, values in found[2].items():
+        np.testing.assert_array_equal(values, other[name], err_msg=name)
+        for learners in (1, 2):
+            np.testing.assert_allclose(
+                found[learners][name], found[0][name], rtol=0, atol=LEARNERS_DIFFER, err_msg=name
+            )
+
+
+@pytest.mark.parametrize("algorithm", ["ppo", "vdn"])
+def test_a_checkpoint_gives_the_same_next_iteration(connected: None, tmp_path: Path, algorithm: str) -> None:
+    task = duopoly_task(algorithm)
+    trained = training(task)
+    try:
+        for _ in range(3):
+            trained.train()
+        trained.save_checkpoint(str(tmp_path / "kept"))
+        told = trained.train()
+        wanted = parameters(trained)
+    finally:
+        trained.stop()
+    again = training(task)
+    try:
+        again.restore_from_path(str(tmp_path / "kept"))
+        retold = again.train()
+        found = parameters(again)
+    finally:
+        again.stop()
+    for name, values in wanted.items():
+        np.testing.assert_array_equal(found[name], values, err_msg=name)
+    for name in ("agent_steps", "mean_return", "convergence_distance", "loss"):
+        assert retold[name] == told[name], name
+
+
+def actors(cluster: Any, kind: str) -> list[int]:
+    """Processes of the actors of a class."""
+    from ray.util.state import list_actors
+
+    wanted = [("class_name", "=", kind), ("state", "=", "ALIVE")]
+    found = list_actors(address=cluster.jobs_url, filters=wanted)
+    return sorted(int(each.pid) for each in found if each.pid)
+
+
+class Strike:
+    """Told the progress of a training, kills an actor of a class once it is under way."""
+
+    def __init__(self, cluster: Any, kind: str) -> None:
+        self.cluster, self.kind, self.struck = cluster, kind, 0
+
+    def __call__(self, task: str, done: int, of: int, note: str = "", /) -> None:
+        if done > of / 4 and not self.struck:
+            self.struck = actors(self.cluster, self.kind)[0]
+            os.kill(self.struck, signal.SIGKILL)
+
+
+SMALL: Mapping[str, Any] = {"firms": 960, "years": 1, "budget": 1e5, "learn": {"hidden": 8}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        ("EpisodeRunner", {"runners": 2}),
+        (LEARNER, {"learners": 1}),
+        ("Training", {}),
+    ],
+)
+def test_whatever_is_killed_the_training_finishes(
+    cluster: Any, tmp_path: Path, kind: str, changes: dict[str, Any]
+) -> None:
+    from carbonray.learn.train import train
+
+    strike = Strike(cluster, kind)
+    found = train("law", out=tmp_path / "t", address=cluster.address, progress=strike, **SMALL, **changes)
+    assert strike.struck
+    assert found.finished
+    assert found.table["agent_steps"].iloc[-1] >= SMALL["budget"]
+    assert json.loads((found.policy / "card.json").read_text())["agent_steps"] >= SMALL["budget"]
+    until(lambda: not actors(cluster, kind))
+
+
+class Interrupt:
+    """Told the progress of a training, presses Ctrl-C once when half of it is done."""
+
+    def __init__(self) -> None:
+        self.pressed = False
+
+    def __call__(self, task: str, done: int, of: int, note: str = "", /) -> None:
+        if done > of / 2 and not self.pressed:
+            self.pressed = True
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_a_training_goes_on_from_its_folder(cluster: Any, tmp_path: Path) -> None:
+    from carbonray.learn.train import resume_training, train
+
+    whole = train("law", out=tmp_path / "whole", address=cluster.address, **SMALL)
+    half = train("law", out=tmp_path / "half", address=cluster.address, progress=Interrupt(), **SMALL)
+    assert not half.finished
+    newest = max((tmp_path / "half" / "tune").glob("attempt-*/trial-*/checkpoint_*"))
+    torn = newest.with_name("checkpoint_999999")
+    shutil.copytree(newest, torn)
+    (torn / "algorithm_state.pkl").write_bytes(b"torn")  # a copy that was cut short is passed over
+    rest = resume_training(tmp_path / "half", address=cluster.address)
+    assert half.table["agent_steps"].iloc[-1] < SMALL["budget"]
+    assert rest.finished
+    assert list(rest.table["agent_steps"]) == list(whole.table["agent_steps"])
+    np.testing.assert_array_equal(rest.table["mean_return"], whole.table["mean_return"])
+    weights = [np.load(each.policy / "policy.npz") for each in (whole, rest)]
+    for name in weights[0].files:
+        np.testing.assert_array_equal(weights[0][name], weights[1][name], err_msg=name)
+    for each in weights:
+        each.close()
+    assert len(resume_training(tmp_path / "half", address=cluster.address).table) == len(rest.table)
+
+
+def test_a_loss_that_is_no_number_ends_the_training(cluster: Any, tmp_path: Path) -> None:
+    from carbonray.learn.train import train
+    from carbonray.learn.training import TrainingError
+
+    broken = {"hidden": 8, "learning_rate": 1e37}
+    with pytest.raises(TrainingError, match=r"learning_rate") as failure:
+        train("law", out=tmp_path / "t", address=cluster.address, **{**SMALL, "learn": broken})
+    assert "\n" not in str(failure.value)
+
+
+class Failing(CournotWorld):
+    """A world whose books do not close."""
+
+    def settle(self, agents: Any, commons: Any, mail: Any) -> Any:
+        raise ValueError("books do not close")
+
+
+def test_a_world_that_fails_is_told_in_one_line(connected: None) -> None:
+    from carbonray.learn.training import TrainingError
+
+    task = duopoly_task("ppo")
+    failing = replace(task.problem, worlds=(Failing(**vars(task.problem.world)),))
+    trained = training(replace(task, packed=pack(failing)))
+    try:
+        with pytest.raises(TrainingError, match=r"^iteration 0: ValueError: books do not close$"):
+            trained.training_step()
+    finally:
+        trained.stop()
+
+
+REFUSED: Mapping[str, tuple[dict[str, Any], str]] = {
+    "algorithm": ({"algorithm": "sarsa"}, "--algorithm sarsa: choose vdn, actor-critic, ppo"),
+    "team": ({"team": "village"}, "--team village: firms know agent, sector, region, economy"),
+    "setting": ({"learn": {"learning_rate": -1}}, "--learn learning_rate: Input should be greater than 0"),
+    "unknown setting": ({"learn": {"speed": 1}}, "--learn speed: Extra inputs are not permitted"),
+    "role": ({"role": "king"}, "--role king: this world has firm"),
+    "rows": ({"learners": 3}, "learners: 3 cannot share 2 rows evenly"),
+    "budget": ({"budget": 0}, "--budget: Input should be greater than or equal to 1"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_cannot_be_trained_is_refused_before_anything_is_written(tmp_path: Path, what: str) -> None:
+    from carbonray.learn.train import train
+
+    changes, told = REFUSED[what]
+    with pytest.raises(ProblemError) as refusal:
+        train("law", out=tmp_path / "t", **{"firms": 960, "years": 1, **changes})
+    assert str(refusal.value).startswith(told)
+    assert "\n" not in str(refusal.value)
+    assert not list(tmp_path.iterdir())
