@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from carbonray.cli_bench_train import bench_train
 from carbonray.cli_jobs import jobs, submit
 from carbonray.cli_learn import evaluate, train
 from carbonray.cli_sweep import sweep
@@ -478,6 +479,9 @@ def bench_world(
     show(table)
     if json_file is not None:
         write_json(table, json_file)
+
+
+bench.command("train")(bench_train)
 
 
 @bench.command("runtime")

@@ -21,6 +21,13 @@ def train(
     team: Annotated[
         str, typer.Option(help="Who shares a reward: agent (they compete), sector, region, economy (they collude).")
     ] = "agent",
+    alone: Annotated[
+        int, typer.Option(metavar="K", help="Only K agents learn, among others who follow rules; all if 0; cbam: 64.")
+    ] = 0,
+    against: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The others follow this trained policy: learn a best response to it."),
+    ] = None,
     learn: Annotated[
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="Set the algorithm, e.g. learning_rate=1e-3; repeat to add."),
@@ -60,10 +67,10 @@ def train(
             result = trainer.resume_training(resume, budget=new, address=address, progress=tell)
         else:
             result = trainer.train(
-                target or "law", algorithm=algorithm, role=role, team=team, learn=_pairs(learn or ()),
-                settings=settings or (), firms=firms, years=years, seed=seed, replicas=replicas, runners=runners,
-                learners=learners, gpus_per_learner=gpus_per_learner, budget=budget, tolerance=tolerance,
-                patience=patience, tune=tune, out=out, address=address, progress=tell,
+                target or "law", algorithm=algorithm, role=role, team=team, alone=alone, against=against,
+                learn=_pairs(learn or ()), settings=settings or (), firms=firms, years=years, seed=seed,
+                replicas=replicas, runners=runners, learners=learners, gpus_per_learner=gpus_per_learner, budget=budget,
+                tolerance=tolerance, patience=patience, tune=tune, out=out, address=address, progress=tell,
             )  # fmt: skip
     for notice in result.notices:
         print(f"note: {notice}", file=sys.stderr)
@@ -86,6 +93,10 @@ def evaluate(
     one: Annotated[
         bool, typer.Option("--one", help="One trained agent among agents who follow rules: what does it gain?")
     ] = False,
+    best_response: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="One agent leaves the policy of all others for this one: what does it gain?"),
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override any key of the scenario.")
     ] = None,
@@ -94,7 +105,6 @@ def evaluate(
     """Simulate with trained agents beside the same agents under rules, and report what differs."""
     from carbonray.cli import _progress
     from carbonray.learn.evaluate import evaluate as evaluated
-    from carbonray.learn.train import policy_in
     from carbonray.report import write_report
     from carbonray.runtime import outputs
 
@@ -102,7 +112,8 @@ def evaluate(
         outputs.check_free(out)
     with _progress() as tell:
         found = evaluated(
-            policy_in(folder), target=target, seeds=seeds, firms=firms, years=years, one=one, settings=settings or (),
+            folder, target=target, seeds=seeds, firms=firms, years=years, one=one,
+            best_response=best_response, settings=settings or (),
             progress=tell,
         )  # fmt: skip
         place = out or outputs.fresh_folder(found.scenario)

@@ -38,6 +38,7 @@ def lively(shape: Shape, seed: int = 0) -> Decider:
         for value in decider.parameters():
             value.copy_(torch.randn(value.shape, generator=rng) / max(value.shape[-1], 4) ** 0.5)
         decider.head.weight *= 4
+        decider.trunk.mean.fill_(1.0)  # about what most features are at rest
     return decider
 
 

@@ -32,7 +32,7 @@ class ActorCriticSettings(Settings):
     """How far errors of the critic are carried back."""
     entropy: NonNegative = 0.01
     """Worth of a head's entropy in nats at first: keeps policies from settling too early; falls to zero in training."""
-    epochs: Annotated[int, Field(ge=1)] = 2
+    epochs: Annotated[int, Field(ge=1)] = 4
     """Times that each batch is learned from."""
     critic_weight: NonNegative = 0.5
     """Of the critic's loss beside the policy's."""

@@ -22,8 +22,10 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    learning_rate: Positive = 5e-4
-    """Of Adam."""
+    learning_rate: Positive = 1e-3
+    """Of Adam, at first; it falls in a straight line, so that agents who chase each other come to rest."""
+    last_rate: UnitInterval = 0.05
+    """Share of the learning rate that is left at the end of training."""
     discount: Annotated[float, Field(ge=0, lt=1)] = 0.99
     """Worth of a reward that comes one decision later."""
     hidden: Annotated[int, Field(ge=4, le=1024)] = 64
@@ -37,11 +39,15 @@ class Settings(BaseModel):
     together: UnitInterval = 0.0
     """What an agent loses if all of its kind choose otherwise, in deviations of rewards: draws kinds together."""
 
+    def rate(self, progress: float) -> float:
+        """The learning rate when so much of the training is over."""
+        return self.learning_rate * (1 + (self.last_rate - 1) * min(1.0, progress))
+
 
 class Method(nn.Module, ABC):
     """An algorithm: how it acts, what it learns from, and its loss."""
 
-    decider: Decider  # what acts once training is over
+    decider: Decider  # what acts while training
     acts: str  # greedy or sampled
 
     def __init__(self, problem: Problem, settings: Any) -> None:
@@ -60,6 +66,11 @@ class Method(nn.Module, ABC):
     team_of: Tensor
     share: Tensor
     traits: Tensor
+
+    @property
+    def learned(self) -> Decider:
+        """What acts once training is over."""
+        return self.decider
 
     @abstractmethod
     def act(

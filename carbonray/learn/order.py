@@ -8,11 +8,16 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from carbonray.config_worlds import WORLDS, AnyScenario
-from carbonray.learn.problem import ProblemError, problem_of
+from carbonray.learn.policy_folder import WEIGHTS, Saved, load
+from carbonray.learn.problem import Problem, ProblemError, problem_of, role_of, spread
 from carbonray.learn.task import Task, pack, settings_of
 
 FILE = "training.json"
 """Of a training's folder."""
+PLAIN = (
+    "role", "team", "alone", "against", "replicas", "runners", "learners", "budget", "seed", "tolerance", "patience",
+)  # fmt: skip
+"""What is an option of the same name, with a plain value."""
 
 
 class TrainingOrder(BaseModel):
@@ -24,12 +29,18 @@ class TrainingOrder(BaseModel):
     """Of the scenario."""
     scenario: dict[str, Any]
     """In full."""
+    changes: tuple[str, ...] = ()
+    """KEY=VALUE of the scenario, as they were given."""
     algorithm: str = "ppo"
     """vdn, actor-critic or ppo."""
     role: str | None = None
     """Who learns; the only role if left out."""
     team: str = "agent"
     """Who shares a reward: agent, sector, region or economy."""
+    alone: Annotated[int, Field(ge=0)] = 0
+    """Agents who learn, drawn by the seed, see `problem.spread`; all of the role if 0."""
+    against: str | None = None
+    """Folder of the policy that all others follow; rules if left out."""
     settings: dict[str, Any] = {}
     """Of the algorithm, where they are not its defaults."""
     replicas: Annotated[int, Field(ge=1, le=1000)] = 1
@@ -60,6 +71,12 @@ class TrainingOrder(BaseModel):
             )
         return self
 
+    @model_validator(mode="after")
+    def _others_to_be_against(self) -> Self:
+        if self.against is not None and not self.alone:
+            raise ValueError(f"--against {self.against}: only with --alone; else nobody is left to follow it")
+        return self
+
     @property
     def spec(self) -> AnyScenario:
         """The scenario."""
@@ -68,15 +85,15 @@ class TrainingOrder(BaseModel):
 
     @property
     def command(self) -> str:
-        """That trains it again, but for changed keys of its scenario."""
+        """That trains it again."""
         words = ["carbonray", "train", f"{self.world}/{self.scenario['name']}", "--algorithm", self.algorithm]
         if self.world == "cbam":
             words += ["--firms", str(self.scenario["firms"]["number"]), "--years", str(self.scenario["years"])]
-        plain = ("role", "team", "replicas", "runners", "learners", "budget", "seed", "tolerance", "patience")
-        for name in plain:
+        for name in PLAIN:
             value = getattr(self, name)
             if value != type(self).model_fields[name].default:
                 words += [f"--{name}", f"{value:g}" if isinstance(value, float) else str(value)]
+        words += [word for change in self.changes for word in ("--set", change)]
         words += [word for name, value in self.settings.items() for word in ("--learn", f"{name}={value}")]
         return shlex.join(words)
 
@@ -85,14 +102,13 @@ class TrainingOrder(BaseModel):
 
         Raises:
             ProblemError: if the scenario's agents cannot be trained so.
-            ScenarioError: if its world cannot be built.
+            ScenarioError: if its world cannot be built, or the policy of the others does not fit.
         """
-        from carbonray.data.load_world import load_world
         from carbonray.runtime.outputs import HASHES
 
         scenario, settings = self.spec, settings_of(self.algorithm, self.settings)
-        worlds = [load_world(each) for each in (scenario, scenario.reference())]
-        problem = problem_of(worlds[0], beside=worlds[1:], role=self.role, team=self.team, seed=self.seed)
+        others = None if self.against is None else load(self.against)
+        problem = self._problem(scenario, others)
         return Task(
             packed=pack(problem),
             algorithm=self.algorithm,
@@ -102,14 +118,28 @@ class TrainingOrder(BaseModel):
             budget=self.budget,
             tolerance=self.tolerance,
             patience=self.patience,
-            scenario=scenario,
+            scenario=None if self.alone else scenario,  # who learned alone says nothing of a scenario where all do so
             origin={
                 "world": self.world,
                 "scenario": scenario.name,
                 "role": problem.role,
                 "command": self.command,
-                "datasets": dict(HASHES[self.world](scenario)),
+                "datasets": dict(HASHES[self.world](scenario)) | ({WEIGHTS: others.card.sha256} if others else {}),
             },
+        )
+
+    def _problem(self, scenario: AnyScenario, others: Saved | None) -> Problem:
+        """Who learns, in the scenario and in its reference, among whom."""
+        from carbonray.data.load_world import load_world
+
+        worlds = [load_world(each) for each in (scenario, scenario.reference())]
+        role = role_of(worlds[0], self.role)
+        ids = spread(worlds[0], role, self.alone, self.seed) if self.alone else None
+        if others is not None:
+            others.trained.check(worlds[0], f"{self.world}/{scenario.name}")
+        policy = None if others is None else others.trained
+        return problem_of(
+            worlds[0], beside=worlds[1:], role=role, team=self.team, ids=ids, others=policy, seed=self.seed
         )
 
     def write(self, folder: Path) -> None:

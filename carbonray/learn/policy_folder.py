@@ -25,6 +25,8 @@ FORMAT = 1
 WEIGHTS, CARD = "policy.npz", "card.json"
 LARGEST = 128 * 1024
 """Bytes that the weights of a small policy may take."""
+BUILT_IN = Path(__file__).parent / "policies"
+"""Folder of the policies that come with carbonray."""
 STANDARDISING = ("trunk.mean", "trunk.scale")
 """What stays float32 always."""
 
@@ -93,6 +95,12 @@ class Saved:
     trained: Trained
 
     @property
+    def name(self) -> str:
+        """That of its folder, or of its training's."""
+        folder = self.folder.absolute()
+        return folder.parent.name if folder.name == "policy" else folder.name
+
+    @property
     def heads(self) -> tuple[int, ...]:
         """Levels of each of its heads."""
         return self.card.heads
@@ -105,7 +113,7 @@ class Saved:
     def told(self) -> dict[str, Any]:
         """What a run's summary says of it."""
         card = self.card
-        return {"name": self.folder.name, "sha256": card.sha256, "method": card.method, "acts": card.acts,
+        return {"name": self.name, "sha256": card.sha256, "method": card.method, "acts": card.acts,
                 "scenario": f"{card.world}/{card.scenario}"}  # fmt: skip
 
 
@@ -145,13 +153,39 @@ def about(origin: Origin) -> str:
     )
 
 
+def built_in() -> list[str]:
+    """Policies that come with carbonray, WORLD/SCENARIO as they were trained."""
+    folders = sorted(folder for folder in BUILT_IN.glob("*") if folder.is_dir())
+    cards = [_card(folder) for folder in folders]
+    return [f"{card.world}/{card.scenario}" for card in cards]
+
+
+def place(folder: str | Path) -> Path:
+    """Where a policy is: a folder, that of a training, or one built in that a scenario names.
+
+    Raises:
+        PolicyError: if there is none.
+    """
+    path, name = Path(folder), str(folder)
+    if path.exists():
+        return path / "policy" if (path / "policy").is_dir() else path
+    named = BUILT_IN / (name if "/" in name else f"cbam/{name}").replace("/", "-")
+    if named.is_dir():
+        return named
+    known = ", ".join(built_in()) or "none"
+    raise PolicyError(f"policy {folder}: there is no such folder; built in: {known}")
+
+
 def load(folder: str | Path) -> Saved:
     """Read a policy.
+
+    Args:
+        folder: of a policy, of a training, or the name of one built in, see `place`.
 
     Raises:
         PolicyError: if something is missing, spoilt, or does not fit together.
     """
-    folder = Path(folder)
+    folder = place(folder)
     card = _card(folder)
     weights = _weights(folder, card)
     brain, sampled = network(card.shape, weights), card.acts == "sampled"

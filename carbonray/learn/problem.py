@@ -17,6 +17,7 @@ from carbonray.config import ScenarioError
 from carbonray.learn.networks import Heads, Shape
 from carbonray.runtime import inprocess
 from carbonray.runtime.shard import Policy, Rules
+from carbonray.worlds import draws
 from carbonray.worlds.world import Observation, Role, World
 
 TEAMS = ("agent", "sector", "region", "economy")
@@ -25,6 +26,7 @@ PROBED = 40
 """Steps at most in which features and rewards are met before training."""
 TRAITS = 64
 """Kinds at most that are told apart when the parts of a team's value are weighed."""
+ALONE_DRAW = 4000
 
 
 class ProblemError(ScenarioError):
@@ -134,7 +136,7 @@ def problem_of(
     Raises:
         ProblemError: if the world has no such role or kind.
     """
-    role = _role(world, role)
+    role = role_of(world, role)
     spec = world.roles[role]
     if team not in ("agent", "economy", *spec.kinds):
         raise ProblemError(f"--team {team}: {role}s know {', '.join(('agent', *spec.kinds, 'economy'))}")
@@ -164,7 +166,33 @@ def problem_of(
     )
 
 
-def _role(world: World[Any, Any, Any], role: str | None) -> str:
+def spread(world: World[Any, Any, Any], role: str, number: int, seed: int) -> NDArray[np.int64]:
+    """[number] ascending ids, drawn with a seed: one of every cell, in which all kinds are alike, before any second.
+
+    So the few who learn among many hardly meet in a market, and none of them counts on what the others learn.
+
+    Raises:
+        ProblemError: if there are fewer agents.
+    """
+    spec = world.roles[role]
+    if not 0 < number <= spec.count:
+        raise ProblemError(f"--alone {number}: there are {spec.count} {role}s")
+    everyone = np.arange(spec.count)
+    kinds = [kind.cpu().numpy() for kind in spec.kinds.values()] or [np.zeros_like(everyone)]
+    cell = np.unique(np.stack(kinds), axis=1, return_inverse=True)[1].ravel()
+    within, between = (draws.uniform(seed, 0, 0, ALONE_DRAW + part, everyone) for part in (0, 1))
+    by_cell = np.lexsort((within, cell))
+    turn = np.empty_like(everyone)
+    turn[by_cell] = everyone - np.searchsorted(cell[by_cell], cell[by_cell])
+    return np.sort(np.lexsort((between, turn))[:number])
+
+
+def role_of(world: World[Any, Any, Any], role: str | None) -> str:
+    """The role that is asked for, or the only one.
+
+    Raises:
+        ProblemError: if there is no such role, or there are several and none is asked for.
+    """
     names = list(world.roles)
     if role is None and len(names) > 1:
         raise ProblemError(f"--role: choose one of {', '.join(names)}")

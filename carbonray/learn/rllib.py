@@ -178,6 +178,9 @@ class MethodLearner(TorchLearner):
         self.before_gradient_based_update(timesteps=timesteps)
         self._weights_seq_no += 1
         columns: dict[str, Any] = dict(self._convert_batch_type(batch).policy_batches[DEFAULT_MODULE_ID])
+        rate = self.task.settings.rate(float(columns["progress"][0]))
+        for optimiser in self.get_optimizers_for_module(DEFAULT_MODULE_ID):
+            self._set_optimizer_lr(optimiser[1], rate)
         told: dict[str, Any] = {}
         learned = 0
         for minibatch in self.method.minibatches(columns, self.rng):

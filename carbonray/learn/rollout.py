@@ -6,7 +6,7 @@ nothing had been lost.
 Axes: B row (a replica's episode), T decision, n learning agent, F feature, H head, L level.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -84,9 +84,17 @@ def play(
         _episode(problem, actor, _Table(problem, place, replicas, seed), progress, together)
         for place in range(len(problem.worlds))
     ]
-    steps = min(each["reward"].shape[1] for each in played)
-    cut = [shortened(each, 0, steps) for each in played]
+    cut = equally_long(played)
     return {name: torch.cat([each[name] for each in cut]) for name in cut[0]}
+
+
+def equally_long(played: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Batches cut to as many decisions as the shortest has; a world that is cut has not ended."""
+    steps = min(each["reward"].shape[1] for each in played)
+    return [
+        {**shortened(each, 0, steps), "terminated": each["terminated"] * (each["reward"].shape[1] == steps)}
+        for each in played
+    ]
 
 
 def shortened(batch: Batch, first: int, size: int) -> dict[str, Any]:

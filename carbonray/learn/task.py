@@ -71,7 +71,7 @@ class Task:
         from carbonray.learn.policy_folder import Origin, save
 
         told = {"method": self.algorithm, "acts": method.acts, "seed": self.seed, "agent_steps": agent_steps}
-        save(folder, method.decider, Origin.model_validate({**self.origin, **told}))
+        save(folder, method.learned, Origin.model_validate({**self.origin, **told}))
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what was unpacked."""

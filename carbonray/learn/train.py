@@ -73,6 +73,8 @@ def train(
     algorithm: str = "ppo",
     role: str | None = None,
     team: str = "agent",
+    alone: int = 0,
+    against: str | Path | None = None,
     learn: Mapping[str, Any] | None = None,
     settings: Sequence[str] = (),
     firms: int | None = None,
@@ -97,6 +99,8 @@ def train(
         algorithm: vdn, actor-critic or ppo.
         role: who learns; the only role if left out.
         team: who shares a reward: agent (firms compete), sector, region, or economy (they collude).
+        alone: number of agents who learn, spread over sectors and regions; the others follow rules. All if 0.
+        against: folder of a policy that the others follow instead, for a best response to it; only with `alone`.
         learn: settings of the algorithm by name, see `method.Settings` and the algorithm's own.
         settings: `KEY=VALUE` overrides of any key of the scenario.
         firms: number of firms; cbam, 1,000 if left out.
@@ -121,7 +125,8 @@ def train(
     """
     scenario = _learning(target, settings, firms=firms, years=years)
     order = order_of(
-        world=scenario.world, scenario=scenario.model_dump(mode="json"), algorithm=algorithm, role=role, team=team,
+        world=scenario.world, scenario=scenario.model_dump(mode="json"), changes=tuple(settings),
+        algorithm=algorithm, role=role, team=team, alone=alone, against=None if against is None else str(against),
         settings=dict(learn or {}), replicas=replicas, runners=runners, learners=learners, budget=budget, seed=seed,
         gpus_per_learner=gpus_per_learner, tolerance=tolerance, patience=patience, searches=tune,
     )  # fmt: skip
@@ -165,12 +170,6 @@ def _done(order: TrainingOrder, folder: Path) -> TrainingResult | None:
     if not converged and table["agent_steps"].iloc[-1] < order.budget:
         return None
     return TrainingResult(folder=folder, table=table, finished=True, converged=converged)
-
-
-def policy_in(folder: str | Path) -> Path:
-    """The folder of a policy, or that in the folder of a training."""
-    folder = Path(folder)
-    return folder / POLICY if (folder / POLICY).is_dir() else folder
 
 
 def _learning(

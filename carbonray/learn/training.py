@@ -16,6 +16,7 @@ from carbonray.learn.convergence import Distance, Stopping, state_actions
 from carbonray.learn.method import Method
 from carbonray.learn.networks import SEEN
 from carbonray.learn.rllib import MethodModule, TrainingConfig, spaces
+from carbonray.learn.rollout import equally_long
 from carbonray.learn.task import Task, settings_of
 from carbonray.runtime.simulate import simulate
 from carbonray.worlds.exact import SumOutOfBoundError
@@ -25,6 +26,8 @@ REVIVALS = 5
 """Times that an iteration waits for runners to be restarted, if all of them are lost."""
 ROWS_APART = 1 << 32
 """Between the seeds of two iterations: more than there are runners."""
+FIRST_SEED = 1 << 62
+"""Of all training: worlds that `simulate` and `evaluate` play have small seeds, and are met here by nobody."""
 COMPARED = 8192
 """State-action pairs of an iteration that are compared with those of the last."""
 EARLIEST = 0.5
@@ -81,8 +84,8 @@ class Training(Algorithm):
             TrainingError: if a world or a learner fails.
         """
         played = self._play()
-        steps = min(each["arrays"]["reward"].shape[1] for each in played)
-        batch = _joined([each["arrays"] for each in played], steps)
+        rows = equally_long([each["arrays"] for each in played])
+        batch = {name: np.concatenate([each[name] for each in rows]) for name in rows[0]}
         started = time.perf_counter()
         results = self._learn(batch)
         learned = time.perf_counter() - started
@@ -92,7 +95,7 @@ class Training(Algorithm):
             "agent_steps": self.agent_steps,
             "iteration_agent_steps": batch["reward"].size,
             "mean_return": float(batch["reward"].sum(1, dtype=np.float64).mean()),
-            "decisions": steps,
+            "decisions": batch["reward"].shape[1],
             "sampling_seconds": max(each["seconds"] for each in played),
             "learning_seconds": learned,
             **self._converging(batch),
@@ -107,7 +110,7 @@ class Training(Algorithm):
 
     def _play(self) -> list[dict[str, Any]]:
         """Episodes of all runners that are alive."""
-        seed = (self.task.seed * 1_000_003 + self.iteration) % (1 << 30) * ROWS_APART
+        seed = FIRST_SEED + (self.task.seed * 1_000_003 + self.iteration) % (1 << 28) * ROWS_APART
         group: Any = self.env_runner_group
         progress = self.agent_steps / self.task.budget
         alone = group.num_remote_env_runners() == 0
@@ -205,14 +208,6 @@ def whole(folder: Path) -> bool:
         return all((folder / name).stat().st_size == size for name, size in sizes.items())
     except (OSError, ValueError):
         return False
-
-
-def _joined(played: list[dict[str, Any]], steps: int) -> dict[str, Any]:
-    """The rows of all runners, cut to as many decisions."""
-    from carbonray.learn.rollout import shortened
-
-    cut = [shortened(each, 0, steps) for each in played]
-    return {name: np.concatenate([each[name] for each in cut]) for name in cut[0]}
 
 
 def _of_learners(results: list[Any]) -> dict[str, Any]:

@@ -134,7 +134,7 @@ def configured(order: TrainingOrder, task: Task, start: Path | None) -> Training
     config.num_cpus_per_learner = share  # type: ignore[assignment]
     config.num_cpus_for_main_process = share  # type: ignore[assignment]
     if start is not None:
-        config.env_config["start"] = str(start)
+        config.env_config["start"] = str(start.absolute())
     if order.searches:
         free = [name for name in SEARCH if hasattr(task.settings, name) and name not in order.settings]
         config.env_config[SEARCHED] = {name: SEARCH[name]() for name in free}

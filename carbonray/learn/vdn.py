@@ -63,6 +63,11 @@ class Vdn(Method):
     def _pairs(self) -> tuple[tuple[nn.Module, nn.Module], ...]:
         return (self.target, self.decider), (self.target_weights, self.weights)
 
+    @property
+    def learned(self) -> Decider:
+        """The target network: a running mean, and steadier than what is being trained."""
+        return self.target
+
     def explored(self, progress: float) -> float:
         """Share of levels chosen at random when so much of the training is over."""
         s = self.settings

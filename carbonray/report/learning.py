@@ -1,78 +1,19 @@
 """Trained agents beside rule agents: the section of a page whose run is an evaluation, and what other sections say."""
 
 import shlex
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from carbonray.report.charts import Chart
-from carbonray.report.summary_model import Learning, LearningFigure, TrainedPolicy
+from carbonray.report.learning_words import FIGURES, Words
+from carbonray.report.summary_model import BestResponse, Learning, LearningFigure, ResponseFigure, TrainedPolicy
 from carbonray.report.tables import Table
-from carbonray.report.wording import billions, megatonnes, number, percent
 
 KEY = "learning"
 DIGITS = 9
 """Digits within which the two ends of an interval are the same."""
-
-
-def _degrees(value: float) -> str:
-    return f"{number(value, 2)}\u00a0°C"
-
-
-def _utility(value: float) -> str:
-    return number(value, 3)
-
-
-def _kilograms(value: float) -> str:
-    return f"{number(1000 * value, 1)}\u00a0kg/USD"
-
-
-def _gigatonnes(value: float) -> str:
-    return f"{number(value, 2)}\u00a0Gt"
-
-
-def _trillions(value: float) -> str:
-    return f"{number(value, 2)}\u00a0tn\u00a0USD"
-
-
-@dataclass(frozen=True)
-class Words:
-    """How a figure is told."""
-
-    label: str
-    show: Callable[[float], str]
-    drawn: str = ""  # in points of itself, or in % of the rules' value; not drawn if empty
-
-    def change(self, value: float) -> str:
-        """A difference."""
-        return percent(value, signed=True).replace("%", "points") if self.drawn == "points" else self.show(value)
-
-
-FIGURES: Mapping[str, Mapping[str, Words]] = {
-    "firm": {
-        "leakage_rate": Words("Leakage, all sectors", percent, "points"),
-        "leakage_rate_cbam_goods": Words("Leakage, CBAM goods", percent, "points"),
-        "reward_per_size": Words("Profit over output at rest, mean of the firms", percent, "points"),
-        "output_per_size": Words("Output over output at rest, mean of the firms", percent, "points"),
-        "emissions_per_size": Words("Emissions over output at rest, mean of the firms", _kilograms, "%"),
-        "profit_musd": Words("Profit of the firms, a year", billions),
-        "output_musd": Words("Output of the firms, a year", billions, "%"),
-        "emissions_mt": Words("Emissions of the firms, a year", megatonnes, "%"),
-        "abatement_cost_musd": Words("Abatement cost of the economy, a year", billions, "%"),
-    },
-    "region": {
-        "temperature_c": Words("Warmer than 1900 in the last year", _degrees),
-        "leakage_rate": Words("Leakage to non-members", percent, "points"),
-        "reward_per_size": Words("Utility of a region and step", _utility, "%"),
-        "mitigation": Words("Mitigation rate, mean of the regions", percent, "points"),
-        "emissions_gtco2": Words("Emissions of the regions, a year", _gigatonnes, "%"),
-        "output_tusd": Words("Output of the regions, a year", _trillions, "%"),
-        "consumption_tusd": Words("Consumption of the regions, a year", _trillions, "%"),
-    },
-}
-"""By role and name of the figure, in the order of the table."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +23,7 @@ class Section:
     heading: str
     sentences: list[str]
     limits: list[str]
-    table: Table
+    tables: list[Table]
 
 
 def section(told: Learning | None, policy: TrainedPolicy | None) -> Section | None:
@@ -93,7 +34,7 @@ def section(told: Learning | None, policy: TrainedPolicy | None) -> Section | No
         heading=f"Trained {told.role}s beside rule {told.role}s",
         sentences=[_set_up(told, policy), *_found(told)],
         limits=_limits(told),
-        table=_table(told),
+        tables=_tables(told),
     )
 
 
@@ -168,7 +109,7 @@ def _found(told: Learning) -> list[str]:
         said.append(
             f"{words.label}: {values}, a difference of {words.change(figure.difference)}{sure}{_chance(known)}."
         )
-    return said + _undefined(told)
+    return said + _exploited(told) + _undefined(told)
 
 
 SAID = ("reward_per_size", "leakage_rate", "temperature_c")
@@ -206,33 +147,87 @@ def _limits(told: Learning) -> list[str]:
         "going back to the rules, nor that nobody could do better still. Trained alone among rules, a "
         f"{role} may earn something else (evaluate with --one)."
     )
+    best = (
+        "The answer of the one who leaves was found by one training. Another may gain more, so what it gains is a "
+        "lower bound of exploitability; a gain of nothing would not prove an equilibrium."
+    )
     return [
         chance + "They say nothing of the assumptions that all runs share.",
         together,
+        *([best] if told.best_response else []),
         f"The policy is one answer of one training to this model. It is no forecast of what real {role}s will do.",
     ]
 
 
-def _table(told: Learning) -> Table:
-    rows = tuple(
-        (
-            words.label,
-            *("undefined" if value is None else words.show(value) for value in (figure.trained, figure.rule)),
-            "undefined" if figure.difference is None else words.change(figure.difference),
-            "–"
-            if (known := figure.difference_interval) is None
-            else f"{words.show(known[0])} to {words.show(known[1])}",
-            str(figure.seeds),
-        )
-        for figure, words in _known(told)
-    )
-    columns = ("Figure", "Trained", "Rules", "Difference", "95 % interval of it", "Seeds")
+def _tables(told: Learning) -> list[Table]:
+    """Trained agents and rules; and the one who leaves the policy, where there is such a one."""
     note = "Means over the seeds; differences are paired by seed. Every seed is in learning.parquet."
-    return Table(caption=f"{_subject(told)} and rules", columns=columns, rows=rows, note=note)
+    values = [(figure, words, figure.trained, figure.rule) for figure, words in _known(told)]
+    found = [
+        Table(
+            caption=f"{_subject(told)} and rules",
+            columns=("Figure", "Trained", "Rules", *COMPARED),
+            rows=tuple(_row(*each) for each in values),
+            note=note,
+        )
+    ]
+    if told.best_response is None:
+        return found
+    alone = [(figure, words, figure.deviates, figure.stays) for figure, words in _answers(told, told.best_response)]
+    caption = f"One {told.role} that leaves the policy, and the same one that stays"
+    columns = ("Figure", "Leaves", "Stays", *COMPARED)
+    return [*found, Table(caption=caption, columns=columns, rows=tuple(_row(*each) for each in alone), note=note)]
 
 
-def _span(words: Words, bounds: tuple[float, float] | None) -> str:
-    return "–" if bounds is None else f"{words.change(bounds[0])} to {words.change(bounds[1])}"
+COMPARED = ("Difference", "95 % interval of it", "Seeds")
+"""Last columns of a table of two behaviours."""
+
+
+def _row(
+    figure: LearningFigure | ResponseFigure, words: Words, first: float | None, second: float | None
+) -> tuple[str, ...]:
+    known = figure.difference_interval
+    return (
+        words.label,
+        *("undefined" if value is None else words.show(value) for value in (first, second)),
+        "undefined" if figure.difference is None else words.change(figure.difference),
+        "–" if known is None else _span(words, known),
+        str(figure.seeds),
+    )
+
+
+def _span(words: Words, bounds: tuple[float, float]) -> str:
+    return f"{words.change(bounds[0])} to {words.change(bounds[1])}"
+
+
+def _answers(told: Learning, response: BestResponse) -> list[tuple[ResponseFigure, Words]]:
+    names = FIGURES.get(told.role, {})
+    found = {figure.name: figure for figure in response.figures}
+    return [(found[name], words) for name, words in names.items() if name in found]
+
+
+def _exploited(told: Learning) -> list[str]:
+    """What one gains that leaves the policy of all others; nothing where nobody does."""
+    response = told.best_response
+    gains = [] if response is None else [each for each in _answers(told, response) if each[0].name == "reward_per_size"]
+    if response is None or not gains:
+        return []
+    (figure, words), policy = gains[0], response.policy
+    if figure.difference is None or figure.deviates is None or figure.stays is None:
+        return []
+    known = figure.difference_interval
+    sure = f" ({_span(words, known)})" if known and not _same(known) else ""
+    shown = figure.difference > 0 and not _chance(known)
+    said = (
+        f"So the policy can be exploited, by at least about {words.change(figure.difference)}."
+        if shown
+        else "So this answer does not exploit the policy; that does not show that none does."
+    )
+    return [
+        f"If a single {told.role} leaves it for {policy.name}, trained by {policy.method} under {policy.scenario}, and "
+        f"all others stay: {words.label.lower()}: {words.show(figure.deviates)} instead of {words.show(figure.stays)}, "
+        f"a difference of {words.change(figure.difference)}{sure}{_chance(known)}. {said}"
+    ]
 
 
 def command(simulate: str, policy: TrainedPolicy | None, told: Learning | None) -> str:
@@ -243,4 +238,5 @@ def command(simulate: str, policy: TrainedPolicy | None, told: Learning | None) 
     if told is None:
         return f"{simulate} --policy {name}"
     target = simulate.removeprefix("carbonray simulate ")
-    return f"carbonray evaluate {name} --on-scenario {target} --seeds {len(told.seeds)}{' --one' * told.one}"
+    other = f" --best-response {shlex.quote(told.best_response.policy.name)}" if told.best_response else ""
+    return f"carbonray evaluate {name} --on-scenario {target} --seeds {len(told.seeds)}{' --one' * told.one}{other}"

@@ -135,6 +135,26 @@ class LearningFigure(Part):
     difference_interval: tuple[Number, Number] | None = None
 
 
+class ResponseFigure(Part):
+    """A figure of one agent that leaves the policy of all others, and of the same one if it stays."""
+
+    name: str
+    seeds: int  # in which both have it
+    deviates: Number | None = None
+    stays: Number | None = None
+    difference: Number | None = None
+    deviates_interval: tuple[Number, Number] | None = None
+    stays_interval: tuple[Number, Number] | None = None
+    difference_interval: tuple[Number, Number] | None = None
+
+
+class BestResponse(Part):
+    """What one agent gains among trained ones by another policy."""
+
+    policy: TrainedPolicy
+    figures: tuple[ResponseFigure, ...] = ()
+
+
 class Learning(Part):
     """Trained agents beside the same agents under rules, over several seeds."""
 
@@ -142,6 +162,7 @@ class Learning(Part):
     one: bool = False  # a single trained agent in each replica; else all are
     seeds: tuple[int, ...]
     figures: tuple[LearningFigure, ...] = ()
+    best_response: BestResponse | None = None
 
 
 class Summary(Part):

@@ -93,6 +93,9 @@ def check(order: Order) -> None:
         raise JobError("--out: give an absolute folder of the cluster; a job's working directory vanishes with it")
     for name in PLACES:
         _check_place(name, order.given(name))
+    policy = order.given("policy")
+    if policy is not None and Path(policy).exists():
+        _check_place("policy", policy)
     if order.command == "simulate":
         _check_runtime(order)
     for target in order.targets:

@@ -38,8 +38,8 @@ def remaining(order: Order, *, note: Note = quiet) -> Order | None:
         CheckpointError: if its folder is there, and the checkpoint that tells what it should hold is not.
     """
     out, checkpoint = order.given("out"), order.given("checkpoint")
-    if order.command == "train" and out is not None and Path(out).exists():
-        return Order(command="train", options={"resume": out})
+    if order.command == "train":
+        return _training(order)
     if order.command != "simulate":  # a sweep finds its finished runs itself
         return order
     if out is not None and Path(out).exists():
@@ -53,6 +53,28 @@ def remaining(order: Order, *, note: Note = quiet) -> Order | None:
     return order
 
 
+def _training(order: Order) -> Order:
+    """A training goes on in its folder, and finds out there whether anything is left to do.
+
+    Raises:
+        JobError: if the folder holds anything else.
+    """
+    out = order.given("out")
+    if out is None or not Path(out).exists():
+        return order
+    try:
+        held = json.loads((Path(out) / "training.json").read_text(encoding="utf-8"))
+        told = {"scenario": held["scenario"]["name"], "algorithm": held["algorithm"], "seed": held["seed"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        raise JobError(f"{out}: exists already and holds no training; give another --out") from None
+    scenario = scenario_of(order, order.targets[0] if order.targets else DEFAULT).name
+    asked = {"scenario": scenario, "algorithm": order.given("algorithm") or "ppo", "seed": order.given("seed") or 0}
+    for name, value in asked.items():
+        if told[name] != value:
+            raise JobError(f"{out}: holds a training with another {name}, {told[name]}; give another --out")
+    return Order(command="train", options={"resume": out})
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Wanted:
     """The run that an order, or the checkpoint that it goes on from, asks for."""
@@ -62,6 +84,7 @@ class _Wanted:
     robust: bool
     uncertainty: int | None
     actions: Path | None
+    policy: str | None = None
 
 
 def _wanted(order: Order) -> _Wanted:
@@ -84,6 +107,7 @@ def _wanted(order: Order) -> _Wanted:
         robust=options.get("robust") is not False,
         uncertainty=options.get("uncertainty"),
         actions=Path(options["actions"]) if options.get("actions") else None,
+        policy=Path(options["policy"]).name if options.get("policy") else None,
     )
 
 
@@ -193,9 +217,12 @@ def _other_options(
     from carbonray.runtime.simulate import RUNNERS
     from carbonray.runtime.simulate_cbam import draws_of
 
-    if wanted.robust != ("ablation" in summary or bool(summary.get("switches"))):
+    held_policy = (summary.get("policy") or {}).get("name")
+    if wanted.policy != held_policy:
+        yield "policy"
+    if held_policy is None and wanted.robust != ("ablation" in summary or bool(summary.get("switches"))):
         yield "robust"
-    if RUNNERS[wanted.scenario.world].takes("uncertainty"):
+    if held_policy is None and RUNNERS[wanted.scenario.world].takes("uncertainty"):
         draws = draws_of(wanted.uncertainty, robust=wanted.robust)
         if draws != (summary.get("uncertainty") or {}).get("draws", 0):
             yield "uncertainty"

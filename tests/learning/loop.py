@@ -81,7 +81,7 @@ class Greedy:
 
 def judged(problem: Problem, method: Method, *, replicas: int = 1) -> Batch:
     """Episodes that the method has not seen, played without exploration."""
-    return rollout.play(problem, Greedy(method.decider), replicas=replicas, seed=UNSEEN)
+    return rollout.play(problem, Greedy(method.learned), replicas=replicas, seed=UNSEEN)
 
 
 def paid(problem: Problem, batch: Batch) -> Tensor:

@@ -123,17 +123,19 @@ MARKET: dict[str, dict[str, Any]] = {
 worth of moving together: with the default of 0.05 they were seen to make up to a third less than Nash's."""
 
 
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("algorithm", METHODS)
-def test_firms_for_themselves_make_the_nash_quantity(algorithm: str) -> None:
+def test_firms_for_themselves_make_the_nash_quantity(algorithm: str, seed: int) -> None:
     problem = problem_of(duopoly(), team="agent")
-    method = train(problem, algorithm, iterations=60, replicas=16, **MARKET[algorithm])
+    method = train(problem, algorithm, iterations=60, replicas=16, seed=seed, **MARKET[algorithm])
     assert output(problem, method) == pytest.approx(2 / 3, rel=CLOSE)
 
 
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("algorithm", METHODS)
-def test_firms_with_one_purse_make_the_monopoly_quantity(algorithm: str) -> None:
+def test_firms_with_one_purse_make_the_monopoly_quantity(algorithm: str, seed: int) -> None:
     problem = problem_of(duopoly(), team="economy")
-    method = train(problem, algorithm, iterations=60, replicas=16, **MARKET[algorithm])
+    method = train(problem, algorithm, iterations=60, replicas=16, seed=seed, **MARKET[algorithm])
     assert output(problem, method) == pytest.approx(1 / 2, rel=CLOSE)
 
 

@@ -68,6 +68,13 @@ def abatement_at(params: FirmParams, price: Tensor) -> Tensor:
     return torch.minimum(share, params.abatement_cap) * (params.price_response == 0)
 
 
+def marginal_cost(params: FirmParams, share: Tensor, cell: Tensor) -> Tensor:
+    """[..., n] USD per t CO2 of cutting a little more than `share` [..., n]: P_b (m / m_max)^(k - 1)."""
+    k, most = params.abatement_exponent, params.abatement_potential
+    level = params.abatement_price * exact.power(most.reciprocal(), k - 1)
+    return by_cell(level, cell) * exact.power(share.clamp(min=1e-30), by_cell(k - 1, cell))
+
+
 def cost_of_abatement(params: FirmParams, share: Tensor, cell: Tensor | None = None) -> Tensor:
     """Running cost per t CO2 that would be emitted: P_b m_max / k (m / m_max)^k, the integral of the marginal cost.
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from carbonray.units import QUARTERS
-from carbonray.worlds.cbam.act import CUTS, GROWTHS
+from carbonray.worlds.cbam.act import CUTS, GROWTHS, marginal_cost
 from carbonray.worlds.cbam.commons import Commons
 from carbonray.worlds.cbam.firms import Firms, by_cell, own_allocation
 from carbonray.worlds.cbam.model import Model
@@ -19,6 +19,8 @@ FEATURES = (
     "utilisation",  # output over capacity
     "intensity",  # relative to the cell's base mean
     "abated",  # share of emissions cut or about to be
+    "marginal_abatement_cost",  # of the next tonne cut, in 100 USD / t
+    "carbon_exposure",  # what emitting costs at 100 USD / t before abatement, share of the price at rest
     "unit_cost",  # log, base year 0
     "price",  # log, base year 0
     "margin",
@@ -60,6 +62,8 @@ def observe(model: Model, firms: Firms, commons: Commons) -> Observation:
         output / capacity.clamp(min=1e-300),
         firms.intensity / by_cell(model.technology.intensity.expand(batch, -1), cell).clamp(min=1e-300),
         firms.pending[-1],
+        marginal_cost(params, firms.pending[-1], cell) / 100,
+        firms.base_intensity * 100,
         firms.scale.log() / model.market.inputs,
         by_cell(price, cell),
         firms.margin,

@@ -13,6 +13,8 @@ from torch.nn.functional import one_hot
 
 from carbonray.learn.convergence import CriticParams, Distance, Stopping, state_actions
 
+pytestmark = pytest.mark.slow  # left out of `make check`, which must stay under a minute
+
 NEAR = 0.15  # share of the distance
 LOOSE = 0.2
 SURE = 4.0  # standard errors: one seed in 16,000 would be outside

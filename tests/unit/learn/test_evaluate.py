@@ -13,7 +13,8 @@ from carbonray.config import ScenarioError
 from carbonray.data.load_world import load_world
 from carbonray.data.scenarios import load
 from carbonray.kpi.leakage import interval
-from carbonray.learn.evaluate import FOCAL, Evaluation, evaluate, focal, learning_lines, summarised
+from carbonray.learn.evaluate import Evaluation, evaluate, learning_lines, summarised
+from carbonray.learn.measures import FOCAL, focal
 from carbonray.learn.networks import Decider
 from carbonray.learn.policy_folder import load as load_policy
 from carbonray.report import write_report
@@ -21,6 +22,8 @@ from carbonray.report.learning import charts, section
 from carbonray.report.summary_model import Learning, TrainedPolicy
 from carbonray.runtime import pair
 from carbonray.worlds.climate_negotiation.heads import MITIGATION, SAVINGS
+
+pytestmark = pytest.mark.slow  # left out of `make check`, which must stay under a minute
 
 SIZE: dict[str, Any] = {"firms": 960, "years": 1}
 EXACT = 1e-12

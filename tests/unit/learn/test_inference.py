@@ -11,6 +11,8 @@ from torch import Tensor
 from carbonray.learn.inference import GRAIN, ROWS, Layer, Network, network, sizes
 from carbonray.learn.networks import Decider, Shape
 
+pytestmark = pytest.mark.slow  # left out of `make check`, which must stay under a minute
+
 LOOSE = 1e-4
 FIRM = Shape(features=17, heads=(5, 4, 73))
 SIZES = {

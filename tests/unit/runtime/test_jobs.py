@@ -427,3 +427,28 @@ def test_a_log_that_is_heard_again_from_its_beginning_is_said_once() -> None:
     for text, start in (("one\n", 0), ("two\n", 4), ("one\ntwo\nth", 0), ("one\n", 0), ("one\ntwo\nthree\n", 0)):
         log.tell(text, start)
     assert "".join(said) == "one\ntwo\nthree\n"
+
+
+def test_a_training_goes_on_in_its_folder_and_another_one_is_refused(tmp_path: Path) -> None:
+    out = tmp_path / "mine"
+    order = Order(command="train", targets=("law",), options={"out": str(out), "algorithm": "vdn"})
+    check(order)
+    assert remaining(order) is order
+    out.mkdir()
+    with pytest.raises(JobError, match=r"mine: exists already and holds no training; give another --out$"):
+        remaining(order)
+    held = {"scenario": {"name": "law"}, "algorithm": "vdn", "seed": 0}
+    (out / "training.json").write_text(json.dumps(held))
+    assert remaining(order) == Order(command="train", options={"resume": str(out)})
+    (out / "training.json").write_text(json.dumps({**held, "algorithm": "ppo"}))
+    with pytest.raises(JobError, match=r"mine: holds a training with another algorithm, ppo; give another --out$"):
+        remaining(order)
+
+
+def test_a_policy_of_this_machine_is_not_asked_for_on_a_cluster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(JobError, match="--policy mine: give an absolute folder of the cluster"):
+        check(Order(command="simulate", targets=("law",), options={"out": "/data/x", "policy": "mine"}))

@@ -1,0 +1,86 @@
+"""What is measured of agents in a run: of all of them, or of a single one in each replica.
+
+Axes: B replica, n agent, k agent that is told of, Y year.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from carbonray.runtime.cbam_result import Result
+from carbonray.runtime.simulate_negotiation import NegotiationResult
+from carbonray.units import QUARTERS
+from carbonray.worlds import draws
+
+FOCAL = 8
+"""Single agents of a seed, each in a replica of its own, where a role has many; else all of them."""
+FEW = 32
+"""Agents of a role up to which each of them is one of those."""
+FOCAL_DRAW = 3000
+Figures = dict[str, float | None]
+
+
+def focal(seed: int, count: int) -> NDArray[np.int64]:
+    """[B, 1] the single agent of each replica: everyone in turn where they are few, else drawn with equal chance."""
+    if count <= FEW:
+        return np.arange(count)[:, None]
+    drawn = [draws.uniform(seed, b, 0, FOCAL_DRAW, np.array([-1])) * count for b in range(FOCAL)]
+    return np.stack(drawn).astype(np.int64)
+
+
+def _of(values: NDArray[np.float64], who: NDArray[np.int64] | None) -> NDArray[np.float64]:
+    """[..., B, k] of [..., B, n]: what the trained agents have, or everyone."""
+    if who is None:
+        return values
+    return np.take_along_axis(values, np.broadcast_to(who, (*values.shape[:-1], who.shape[-1])), -1)
+
+
+def firm_figures(result: Result, who: NDArray[np.int64] | None) -> Figures:
+    """Of a run: leakage of the economy; profit, output and emissions of the trained firms, means of a year.
+
+    Single firms are of all sizes, so what they do is told over their size, the output at rest, and averaged over them.
+    """
+    pair, history = result.pair, result.pair.policy
+    size = QUARTERS * pair.world.firms.size.cpu().numpy()
+    size = _of(np.broadcast_to(size, (pair.scenario.replicas, len(size))), who)  # [B, k]
+    mine = {
+        name: _of(np.stack([each[name] for each in history.firms.values()]), who)  # [Y, B, k]
+        for name in ("profit", "output", "emissions")
+    }
+    found: Figures = {name: result.summary[name] for name in ("leakage_rate", "leakage_rate_cbam_goods")}
+    found["reward_per_size"] = float((mine["profit"] / size).mean())
+    if who is not None:
+        return found | {f"{name}_per_size": float((mine[name] / size).mean()) for name in ("output", "emissions")}
+    abated = history.accounts["abatement_cost"].sum((0, 2)).mean() / len(history.volume)
+    return found | {
+        "profit_musd": float(mine["profit"].sum(-1).mean()),
+        "output_musd": float(mine["output"].sum(-1).mean()),
+        "emissions_mt": float(mine["emissions"].sum(-1).mean()),
+        "abatement_cost_musd": float(abated),
+    }
+
+
+def region_figures(result: NegotiationResult, who: NDArray[np.int64] | None) -> Figures:
+    """Of a run: warming of the world; utility, emissions, output and consumption of the trained regions."""
+    century = result.policy
+    mine = {
+        name: _of(century.regions[name][1:], who)
+        for name in ("reward", "mitigation", "emissions", "output", "consumption")
+    }
+    return {
+        "temperature_c": float(century.temperature[-1, :, 0].mean()),
+        "leakage_rate": result.summary["leakage_rate"],
+        "reward_per_size": float(mine["reward"].mean()),
+        "mitigation": float(mine["mitigation"].mean()),
+        "emissions_gtco2": float(mine["emissions"].sum(-1).mean()),
+        "output_tusd": float(mine["output"].sum(-1).mean()),
+        "consumption_tusd": float(mine["consumption"].sum(-1).mean()),
+    }
+
+
+MEASURES: Mapping[str, Callable[[Any, NDArray[np.int64] | None], Figures]] = {
+    "cbam": firm_figures,
+    "climate-negotiation": region_figures,
+}
