@@ -59,11 +59,9 @@ class ActorCritic(Method):
         """Levels at random, as likely as the policy has them."""
         logits, memory = self.decider(seen[:, None], memory)
         heads = self.decider.heads
-        shares = heads.log_shares(legal_only(logits[:, 0], mask))
-        uniform = torch.rand(shares.shape, generator=rng, device=shares.device)
-        levels = heads.sampled(shares, uniform)
-        likely = heads.chosen(shares, levels).sum(-1)
-        return Acted(levels=levels, memory=memory, kept={"likely": likely})
+        uniform = torch.rand(*seen.shape[:2], len(heads.sizes), generator=rng, device=seen.device)
+        levels, shares = heads.drawn(legal_only(logits[:, 0], mask), uniform)
+        return Acted(levels=levels, memory=memory, kept={"likely": shares.log().sum(-1)})
 
     def minibatches(self, batch: Batch, rng: torch.Generator) -> Iterator[dict[str, Tensor]]:
         """Every window of the batch, some times over, with advantages and returns."""

@@ -63,6 +63,24 @@ class Heads:
         """
         return self.best(logits - (-uniform.clamp(min=1e-12).log()).log())
 
+    def drawn(self, logits: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
+        """[..., H] levels drawn with the probabilities of logits [..., L], and those probabilities.
+
+        The level at which the running sum passes `uniform` [..., H], which lies in [0, 1), of the whole: one random
+        number for a head, where `sampled` takes one for each level.
+        """
+        levels, shares = [], []
+        for part, first in zip(self.parts(logits), self._starts, strict=False):
+            share = part.softmax(-1)
+            running = share.cumsum(-1)
+            total = running[..., -1:].contiguous()
+            place = uniform[..., first : first + part.shape[-2], None] * total
+            passed = torch.searchsorted(running, place, right=True)
+            level = torch.minimum(passed, torch.searchsorted(running, total))  # never one without weight
+            levels.append(level.squeeze(-1))
+            shares.append(share.gather(-1, level).squeeze(-1))
+        return torch.cat(levels, -1), torch.cat(shares, -1)
+
     def one_hot(self, choices: Tensor) -> Tensor:
         """[..., L] float32, one at each chosen level."""
         places = choices + torch.tensor(list(accumulate(self.sizes, initial=0))[:-1], device=choices.device)

@@ -81,8 +81,8 @@ class Vdn(Method):
         heads, device = self.decider.heads, seen.device
         best = heads.best(legal_only(values[:, 0], mask))
         share = self.explored(progress)
-        uniform = torch.rand(*seen.shape[:2], heads.levels, generator=rng, device=device)
-        any_level = heads.best(legal_only(uniform, mask))
+        uniform = torch.rand(*seen.shape[:2], len(heads.sizes), generator=rng, device=device)
+        any_level, _ = heads.drawn(legal_only(torch.zeros_like(values[:, 0]), mask), uniform)
         if self.problem.spec.rest is not None:
             rest = torch.tensor(self.problem.spec.rest, device=device).expand_as(best)
             stays = torch.rand(best.shape, generator=rng, device=device) < RESTING

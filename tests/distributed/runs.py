@@ -107,7 +107,7 @@ def until(met: Callable[[], Any], seconds: float = 60.0) -> Any:
         found = met()
         if found:
             return found
-        time.sleep(0.05)
+        time.sleep(0.005)
     raise TimeoutError(f"not within {seconds} s: {met}")
 
 

@@ -60,7 +60,9 @@ def test_forbidden_levels_are_never_best_nor_drawn_and_carry_no_entropy(sizes: l
     logits = legal_only(100 * torch.randn(50, sum(sizes), generator=rng), mask)
     uniform = torch.rand(logits.shape, generator=rng)
     uniform[:2] = torch.tensor([[0.0], [1 - 2**-24]])  # the ends of what rand gives
-    for levels in (heads.best(logits), heads.sampled(logits, uniform)):
+    drawn, shares = heads.drawn(logits, uniform[:, : len(sizes)])
+    torch.testing.assert_close(shares, heads.chosen(heads.log_shares(logits), drawn).exp())
+    for levels in (heads.best(logits), heads.sampled(logits, uniform), drawn):
         assert bool(heads.chosen(mask.expand_as(logits).float(), levels).all())
     legal_levels = torch.tensor([float(sum(each)) for each in by_head(sizes, mask)])
     even = heads.entropy(heads.log_shares(legal_only(torch.zeros(sum(sizes)), mask)))
@@ -71,8 +73,10 @@ def test_levels_are_drawn_as_often_as_their_logits_say() -> None:
     heads, draws = Heads((3, 2)), 20_000
     odds = torch.tensor([0.7, 0.2, 0.1, 0.4, 0.6])
     uniform = torch.rand(draws, 5, generator=torch.Generator().manual_seed(0))
-    often = heads.one_hot(heads.sampled(odds.log().expand(draws, 5), uniform)).mean(0)
-    assert bool(((often - odds).abs() < 4 * (odds * (1 - odds) / draws).sqrt()).all())  # four standard errors
+    logits = odds.log().expand(draws, 5)
+    for levels in (heads.sampled(logits, uniform), heads.drawn(logits, uniform[:, :2])[0]):
+        often = heads.one_hot(levels).mean(0)
+        assert bool(((often - odds).abs() < 4 * (odds * (1 - odds) / draws).sqrt()).all())  # four standard errors
 
 
 def test_no_mask_means_all_is_legal() -> None:
