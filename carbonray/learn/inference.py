@@ -6,8 +6,8 @@ depend on their order:
 
     |sum of products| <= largest input x row sum of |weights| <= 2^53 x grain of inputs x grain of weights
 
-Inputs, which are standardised features within +-10 or numbers within +-1, have the grain 2^-20; weights get the finest
-for which the bound holds, about 2^-27, so that a weight moves by less than a float32 of its size can tell.
+Inputs, which are standardised features within +-10 or what layers made of them within 0 and 6, have the grain 2^-20;
+weights get the finest for which the bound holds, about 2^-25: that moves them by less than a float32 near one can tell.
 
 Axes: R row (an agent of a replica), F feature, L level.
 """
@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
-from carbonray.learn.networks import SEEN, Shape
+from carbonray.learn.networks import MADE, SEEN, Shape
 
 GRAIN = 2.0**-20
 """Of what is multiplied with weights."""
@@ -89,7 +89,7 @@ class Network:
 
     def _part(self, seen: Tensor, memory: Tensor | None) -> tuple[Tensor, Tensor | None]:
         made = _rounded(((seen - self.mean) * self.scale).clamp(-SEEN, SEEN))
-        made = _rounded(self.second(_rounded(self.first(made).tanh())).tanh())
+        made = _rounded(self.second(_rounded(self.first(made).clamp(0, MADE))).clamp(0, MADE))
         if self.lstm is not None and memory is not None:
             memory = self._remembered(self.lstm, made, memory)
             made = memory[:, : self.shape.hidden]
@@ -108,15 +108,15 @@ def network(shape: Shape, weights: Mapping[str, Tensor]) -> Network:
     w, lstm = weights, None
     if shape.recurrent:
         both = torch.cat([w["trunk.lstm.weight_ih_l0"], w["trunk.lstm.weight_hh_l0"]], 1)
-        lstm = layer(both, w["trunk.lstm.bias_ih_l0"].double() + w["trunk.lstm.bias_hh_l0"].double(), 1.0)
+        lstm = layer(both, w["trunk.lstm.bias_ih_l0"].double() + w["trunk.lstm.bias_hh_l0"].double(), MADE)
     return Network(
         shape=shape,
         mean=w["trunk.mean"].to(torch.float64),
         scale=w["trunk.scale"].to(torch.float64),
         first=layer(w["trunk.layers.0.weight"], w["trunk.layers.0.bias"], SEEN),
-        second=layer(w["trunk.layers.2.weight"], w["trunk.layers.2.bias"], 1.0),
+        second=layer(w["trunk.layers.2.weight"], w["trunk.layers.2.bias"], MADE),
         lstm=lstm,
-        head=layer(w["head.weight"], w["head.bias"], 1.0),
+        head=layer(w["head.weight"], w["head.bias"], MADE),
     )
 
 

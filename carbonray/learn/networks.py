@@ -49,37 +49,34 @@ class Heads:
 
     def log_shares(self, logits: Tensor) -> Tensor:
         """[..., L] log probabilities of the levels of each head."""
-        return torch.cat([part.log_softmax(-1).flatten(-2) for part in self.parts(logits)], -1)
+        return torch.cat([part.contiguous().log_softmax(-1).flatten(-2) for part in self.parts(logits)], -1)
 
     def entropy(self, log_shares: Tensor) -> Tensor:
         """[..., H] in nats."""
-        terms = -log_shares.exp() * log_shares.clamp(min=FORBIDDEN)
-        return torch.cat([part.sum(-1) for part in self.parts(terms)], -1)
-
-    def sampled(self, logits: Tensor, uniform: Tensor) -> Tensor:
-        """[..., H] int64 levels drawn with the probabilities of logits [..., L], by the Gumbel-max trick.
-
-        `uniform` [..., L] lies in [0, 1).
-        """
-        return self.best(logits - (-uniform.clamp(min=1e-12).log()).log())
+        return -torch.cat([part.sum(-1) for part in self.parts(log_shares.exp() * log_shares)], -1)
 
     def drawn(self, logits: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
         """[..., H] levels drawn with the probabilities of logits [..., L], and those probabilities.
 
-        The level at which the running sum passes `uniform` [..., H], which lies in [0, 1), of the whole: one random
-        number for a head, where `sampled` takes one for each level.
+        The level at which the running sum passes `uniform` [..., H], which lies in [0, 1), of the whole.
         """
         levels, shares = [], []
         for part, first in zip(self.parts(logits), self._starts, strict=False):
-            share = part.softmax(-1)
-            running = share.cumsum(-1)
+            weight = (part - part.amax(-1, keepdim=True)).exp_()  # softmax is many times slower where levels are few
+            running = weight.cumsum(-1)
             total = running[..., -1:].contiguous()
             place = uniform[..., first : first + part.shape[-2], None] * total
             passed = torch.searchsorted(running, place, right=True)
             level = torch.minimum(passed, torch.searchsorted(running, total))  # never one without weight
             levels.append(level.squeeze(-1))
-            shares.append(share.gather(-1, level).squeeze(-1))
+            shares.append((weight.gather(-1, level) / total).squeeze(-1))
         return torch.cat(levels, -1), torch.cat(shares, -1)
+
+    def any_of(self, mask: Tensor | None, uniform: Tensor) -> Tensor:
+        """[..., H] levels, each legal one equally likely, from numbers `uniform` [..., H] in [0, 1)."""
+        if mask is not None:
+            return self.drawn(torch.zeros(mask.shape, device=mask.device).masked_fill_(~mask, FORBIDDEN), uniform)[0]
+        return (uniform * torch.tensor(self.sizes, device=uniform.device)).to(torch.int64)
 
     def one_hot(self, choices: Tensor) -> Tensor:
         """[..., L] float32, one at each chosen level."""
@@ -104,7 +101,10 @@ class Shape:
 
 
 class Trunk(nn.Module):
-    """Two layers, and an LSTM after them where asked for; features are standardised first."""
+    """Two layers, and an LSTM after them where asked for; features are standardised first.
+
+    ReLU6, because it is bounded, as `carbonray.learn.inference` needs it, and costs a fraction of tanh.
+    """
 
     mean: Tensor
     scale: Tensor
@@ -118,7 +118,7 @@ class Trunk(nn.Module):
         self.register_buffer("mean", mean.to(torch.float32))
         self.register_buffer("scale", deviation.clamp(min=1e-3).reciprocal().to(torch.float32))
         self.layers = nn.Sequential(
-            nn.Linear(shape.features, shape.hidden), nn.Tanh(), nn.Linear(shape.hidden, shape.hidden), nn.Tanh()
+            nn.Linear(shape.features, shape.hidden), nn.ReLU6(), nn.Linear(shape.hidden, shape.hidden), nn.ReLU6()
         )
         self.lstm = nn.LSTM(shape.hidden, shape.hidden, batch_first=True) if shape.recurrent else None
 
@@ -146,6 +146,8 @@ class Trunk(nn.Module):
 
 SEEN = 10.0
 """Deviations from the mean beyond which a feature looks the same."""
+MADE = 6.0
+"""The most that a unit of a layer says; the least is 0."""
 
 
 class Decider(nn.Module):

@@ -248,7 +248,7 @@ def _any_legal(
     """Random legal levels for everybody."""
     choices = {}
     for name, look in looks.items():
-        logits = torch.zeros(look.mask.shape).masked_fill(~look.mask.cpu(), -1e9)
-        uniform = torch.rand(look.mask.shape, generator=rng)
-        choices[name] = Heads(world.roles[name].heads).sampled(logits, uniform).to(look.mask.device)
+        heads = Heads(world.roles[name].heads)
+        uniform = torch.rand(*look.mask.shape[:2], len(heads.sizes), generator=rng)
+        choices[name] = heads.any_of(look.mask.cpu(), uniform).to(look.mask.device)
     return choices

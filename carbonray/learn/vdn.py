@@ -82,7 +82,7 @@ class Vdn(Method):
         best = heads.best(legal_only(values[:, 0], mask))
         share = self.explored(progress)
         uniform = torch.rand(*seen.shape[:2], len(heads.sizes), generator=rng, device=device)
-        any_level, _ = heads.drawn(legal_only(torch.zeros_like(values[:, 0]), mask), uniform)
+        any_level = heads.any_of(mask, uniform)
         if self.problem.spec.rest is not None:
             rest = torch.tensor(self.problem.spec.rest, device=device).expand_as(best)
             stays = torch.rand(best.shape, generator=rng, device=device) < RESTING

@@ -144,7 +144,7 @@ def test_a_monopolist_abates_until_the_marginal_cost_is_the_price(algorithm: str
     game = Abater()
     problem = problem_of(game)
     more: dict[str, Any] = {} if algorithm == "vdn" else {"epochs": 4, "entropy": 0.03}
-    method = train(problem, algorithm, iterations=150, replicas=64, learning_rate=3e-3, discount=0.0, window=8, **more)
+    method = train(problem, algorithm, iterations=150, replicas=64, learning_rate=3e-3, discount=0.0, window=4, **more)
     batch = judged(problem, method, replicas=32)
     best = game.best(batch["seen"][:, :-1, 0, 0])
     assert float(best.max() - best.min()) > 5  # prices differ so much that a constant would not do

@@ -62,7 +62,7 @@ def test_forbidden_levels_are_never_best_nor_drawn_and_carry_no_entropy(sizes: l
     uniform[:2] = torch.tensor([[0.0], [1 - 2**-24]])  # the ends of what rand gives
     drawn, shares = heads.drawn(logits, uniform[:, : len(sizes)])
     torch.testing.assert_close(shares, heads.chosen(heads.log_shares(logits), drawn).exp())
-    for levels in (heads.best(logits), heads.sampled(logits, uniform), drawn):
+    for levels in (heads.best(logits), heads.any_of(mask.expand_as(logits), uniform[:, : len(sizes)]), drawn):
         assert bool(heads.chosen(mask.expand_as(logits).float(), levels).all())
     legal_levels = torch.tensor([float(sum(each)) for each in by_head(sizes, mask)])
     even = heads.entropy(heads.log_shares(legal_only(torch.zeros(sum(sizes)), mask)))
@@ -72,11 +72,15 @@ def test_forbidden_levels_are_never_best_nor_drawn_and_carry_no_entropy(sizes: l
 def test_levels_are_drawn_as_often_as_their_logits_say() -> None:
     heads, draws = Heads((3, 2)), 20_000
     odds = torch.tensor([0.7, 0.2, 0.1, 0.4, 0.6])
-    uniform = torch.rand(draws, 5, generator=torch.Generator().manual_seed(0))
-    logits = odds.log().expand(draws, 5)
-    for levels in (heads.sampled(logits, uniform), heads.drawn(logits, uniform[:, :2])[0]):
+    uniform = torch.rand(draws, 2, generator=torch.Generator().manual_seed(0))
+    even, legal = torch.tensor([0.5, 0.0, 0.5, 0.5, 0.5]), torch.tensor([True, False, True, True, True])
+    for wanted, levels in (
+        (odds, heads.drawn(odds.log().expand(draws, 5), uniform)[0]),
+        (even, heads.any_of(legal.expand(draws, 5), uniform)),
+        (torch.tensor([1 / 3, 1 / 3, 1 / 3, 0.5, 0.5]), heads.any_of(None, uniform)),
+    ):
         often = heads.one_hot(levels).mean(0)
-        assert bool(((often - odds).abs() < 4 * (odds * (1 - odds) / draws).sqrt()).all())  # four standard errors
+        assert bool(((often - wanted).abs() <= 4 * (wanted * (1 - wanted) / draws).sqrt()).all())  # standard errors
 
 
 def test_no_mask_means_all_is_legal() -> None:
