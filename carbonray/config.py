@@ -216,6 +216,8 @@ class Firms(Frozen):
     """Costless fall of intensity exp(-response x price) at home per EUR/t; the arm of a test, not a finding."""
     sourcing_step: NonNegative = 0.5
     """Log shift of preference for an origin by one sourcing action."""
+    sourcing_limit: Annotated[float, Field(ge=0, le=5)] = 3.0
+    """Largest log shift of preference that sourcing actions add up to."""
     sourcing_cost: UnitInterval = 0.05
     """Transaction cost of a sourcing action, share of the value moved."""
     relocation_step: UnitInterval = 0.1

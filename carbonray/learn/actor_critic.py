@@ -14,10 +14,11 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from carbonray.learn.imitation import imitate
 from carbonray.learn.method import Acted, Batch, Method, Settings, advantages, figures, standardised, windows
 from carbonray.learn.networks import Decider, Value, Weights, legal_only
 from carbonray.learn.problem import Problem
-from carbonray.units import NonNegative, UnitInterval
+from carbonray.units import NonNegative, Positive, UnitInterval
 
 FAR = 4.0
 """Deviations beyond which an advantage counts no more."""
@@ -28,10 +29,12 @@ class ActorCriticSettings(Settings):
 
     clip: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """Largest change of a probability's ratio that is rewarded."""
-    trace: UnitInterval = 0.95
-    """How far errors of the critic are carried back."""
-    entropy: NonNegative = 0.01
-    """Worth of a head's entropy in nats at first: keeps policies from settling too early; falls to zero in training."""
+    learning_rate: Positive = 2e-4
+    """Of Adam, at first; it falls in a straight line, so that agents who chase each other come to rest."""
+    trace: UnitInterval = 1.0
+    """How far errors of the critic are carried back; at one it judges by what was earned, not by what it expects."""
+    entropy: NonNegative = 0.003
+    """Worth of a head that chooses at random, at first: keeps policies from settling too early; falls to zero."""
     epochs: Annotated[int, Field(ge=1)] = 4
     """Times that each batch is learned from."""
     critic_weight: NonNegative = 0.5
@@ -49,9 +52,13 @@ class ActorCritic(Method):
         super().__init__(problem, settings)
         shape = problem.shape(settings.hidden, recurrent=settings.recurrent)
         self.decider = Decider(shape, problem.mean, problem.deviation)
-        self.decider.rest(problem.spec.rest)
         self.critic = Value(problem.shape(settings.hidden), problem.mean, problem.deviation)
         self.weights: Weights | None = Weights(problem.traits.shape[1])
+
+    def begin(self) -> None:
+        """Do as the rules do; a policy with a memory, and one where levels say no rules, changes nothing at first."""
+        if self.settings.recurrent or not imitate(self.decider, self.problem, seed=0):
+            self.decider.rest(self.problem.spec.rest)
 
     def act(
         self, seen: Tensor, mask: Tensor | None, memory: Tensor | None, rng: torch.Generator, progress: float

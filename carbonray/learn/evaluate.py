@@ -28,6 +28,7 @@ from carbonray.learn.policy_folder import Saved, load
 from carbonray.runtime import outputs
 from carbonray.runtime.simulate import RUNNERS, Progress, RunResult, load_target, silent
 from carbonray.runtime.simulate_cbam import fit_for
+from carbonray.worlds.world import WorldError
 
 UNITS = {
     "reward_per_size": "fraction of output at rest; of regions: utility a step",
@@ -56,7 +57,8 @@ class Evaluation:
     @property
     def notices(self) -> Sequence[str]:
         """What a user should know that is no figure."""
-        return self.result.notices
+        left_out = self.summary["learning"]["left_out"]
+        return [*self.result.notices, *(f"seed {seed} is left out: {why}" for seed, why in left_out.items())]
 
     def lines(self) -> list[str]:
         """What the command line prints."""
@@ -110,6 +112,8 @@ def evaluate(
         PolicyError: if a policy cannot be read or was not made for the scenario.
         ScenarioError: if the scenario cannot be run, or the options do not go together.
         KeyboardInterrupt: if the user stops it before the first seed is done; later, the whole seeds are told.
+        WorldError: if agents bring every seed's world to an impossible state; seeds are left out,
+            and named, if only some end so.
     """
     if one and best_response is not None:
         raise ScenarioError("--best-response: not with --one, whose other agents follow rules")
@@ -126,23 +130,29 @@ def evaluate(
     rows: list[dict[str, Any]] = []
     done: list[int] = []
     runs = 2 if response is None else 4
-    for seed in range(scenario.seed, scenario.seed + seeds):
-        progress("evaluating", runs * len(done), runs * seeds)
+    broken: dict[int, WorldError] = {}
+    for tried, seed in enumerate(range(scenario.seed, scenario.seed + seeds)):
+        progress("evaluating", runs * tried, runs * seeds)
         who = focal(seed, count) if one or response else None
-        trained, its_rows = _seed(scenario.model_copy(update={"seed": seed}), saved, response, who)
+        try:
+            trained, its_rows = _seed(scenario.model_copy(update={"seed": seed}), saved, response, who)
+        except WorldError as error:
+            broken[seed] = error
+            continue
         if trained is None:
             break
         first = first or trained
         rows += its_rows
         done.append(seed)
-    progress("evaluating", runs * len(done), runs * seeds)
+    progress("evaluating", runs * (len(done) + len(broken)), runs * seeds)
     if first is None:
-        raise KeyboardInterrupt
+        raise next(iter(broken.values()), KeyboardInterrupt())
     told = summarised(_table(rows, "trained", "rule"), role=saved.card.role, one=one)
+    told["left_out"] = {str(seed): str(error) for seed, error in broken.items()}
     if response is not None:
         figures = compared(_table(rows, DEVIATES, STAYS), DEVIATES, STAYS)
         told["best_response"] = {"policy": response.told(), "figures": figures}
-    interrupted = {"interrupted": True} if len(done) < seeds else {}
+    interrupted = {"interrupted": True} if len(done) + len(broken) < seeds else {}
     return Evaluation(
         scenario=scenario,
         result=replace(first, summary=first.summary | interrupted | {"learning": told}),

@@ -67,6 +67,9 @@ class Method(nn.Module, ABC):
     share: Tensor
     traits: Tensor
 
+    def begin(self) -> None:
+        """What is learned before the first episode, once in a training."""
+
     @property
     def learned(self) -> Decider:
         """What acts once training is over."""
@@ -108,8 +111,17 @@ class Method(nn.Module, ABC):
         return values if self.problem.team == "agent" else values.index_select(-1, self.team_of)
 
     def team_reward(self, reward: Tensor) -> Tensor:
-        """[..., G] what each team earned per stake, as a share of the horizon."""
-        return self.by_team(reward * self.share) / self.horizon
+        """[..., G] what each team earned per stake, as a share of the horizon; of many teams, beyond their mean.
+
+        What happens to all at once, such as a boom, would else be credited to what all did at the time.  The mean of
+        many does not depend on what one of them does; of few it does, and they are left alone.
+        """
+        earned = self.by_team(reward * self.share) / self.horizon
+        return earned - earned.mean(-1, keepdim=True) if earned.shape[-1] >= MANY else earned
+
+
+MANY = 50
+"""Teams from which on they are compared with each other."""
 
 
 def windows(batch: Batch, size: int, rng: torch.Generator) -> Iterator[dict[str, Tensor]]:

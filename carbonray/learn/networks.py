@@ -52,8 +52,9 @@ class Heads:
         return torch.cat([part.contiguous().log_softmax(-1).flatten(-2) for part in self.parts(logits)], -1)
 
     def entropy(self, log_shares: Tensor) -> Tensor:
-        """[..., H] in nats."""
-        return -torch.cat([part.sum(-1) for part in self.parts(log_shares.exp() * log_shares)], -1)
+        """[..., H] as a share of the most that a head with so many levels can have."""
+        parts = self.parts(log_shares.exp() * log_shares)
+        return torch.cat([part.sum(-1) / -math.log(max(2, part.shape[-1])) for part in parts], -1)
 
     def drawn(self, logits: Tensor, uniform: Tensor) -> tuple[Tensor, Tensor]:
         """[..., H] levels drawn with the probabilities of logits [..., L], and those probabilities.
@@ -77,6 +78,10 @@ class Heads:
         if mask is not None:
             return self.drawn(torch.zeros(mask.shape, device=mask.device).masked_fill_(~mask, FORBIDDEN), uniform)[0]
         return (uniform * torch.tensor(self.sizes, device=uniform.device)).to(torch.int64)
+
+    def within(self, values: Tensor) -> Tensor:
+        """[..., L] the sum of each head's values, at each of its levels."""
+        return torch.cat([part.sum(-1, keepdim=True).expand_as(part).flatten(-2) for part in self.parts(values)], -1)
 
     def one_hot(self, choices: Tensor) -> Tensor:
         """[..., L] float32, one at each chosen level."""
@@ -144,6 +149,8 @@ class Trunk(nn.Module):
         return series.view(batch, agents, steps, hidden).transpose(1, 2), kept
 
 
+RESTING = 0.9
+"""Share of first choices that change nothing: a market is learned from near where it rests, not from turmoil."""
 SEEN = 10.0
 """Deviations from the mean beyond which a feature looks the same."""
 MADE = 6.0
@@ -164,10 +171,10 @@ class Decider(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     def rest(self, levels: Sequence[int] | None) -> None:
-        """Choose the level of each head that changes nothing every other time at first, where there is one."""
+        """Choose the level of each head that changes nothing most of the time at first, where there is one."""
         with torch.no_grad():
             for part, level in zip(torch.split(self.head.bias, list(self.heads.sizes)), levels or (), strict=False):
-                part[level] = math.log(max(1, len(part) - 1))
+                part[level] = math.log(max(1, len(part) - 1) * RESTING / (1 - RESTING))
 
     def forward(self, seen: Tensor, memory: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """[B, T, N, L] of observations [B, T, N, F], and the memory after the last, as in `Trunk`."""

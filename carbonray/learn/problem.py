@@ -229,7 +229,7 @@ def _met(
             shocks = world.shocks(seed, 1, step, everyone)
             looks = world.observe(state.agents[0], state.commons)
             seen.append(looks[role].values[0, ids].to("cpu", torch.float32))
-            actions = world.decode(_any_legal(world, looks, rng)) if random else None
+            actions = world.decode(any_legal(world, looks, rng)) if random else None
             taken = inprocess.advance(world, state, [shocks], [edges], None if actions is None else [actions])
             state = taken.state
             rewards.append(taken.rewards[0][role][0, ids].cpu() / stake)
@@ -242,10 +242,8 @@ def _met(
     return features.mean(0).to(torch.float32), spread.to(torch.float32), scale
 
 
-def _any_legal(
-    world: World[Any, Any, Any], looks: Mapping[str, Observation], rng: torch.Generator
-) -> dict[str, Tensor]:
-    """Random legal levels for everybody."""
+def any_legal(world: World[Any, Any, Any], looks: Mapping[str, Observation], rng: torch.Generator) -> dict[str, Tensor]:
+    """[B, n, H] random legal levels by role, for everybody."""
     choices = {}
     for name, look in looks.items():
         heads = Heads(world.roles[name].heads)

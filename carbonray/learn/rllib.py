@@ -132,6 +132,8 @@ class MethodLearner(TorchLearner):
     def build(self) -> None:
         """Make module and optimiser; random numbers are the same in all learners."""
         super().build()
+        torch.set_num_threads(1)
+        self.method.begin()
         self.rng = torch.Generator().manual_seed(self.task.seed)
 
     @property

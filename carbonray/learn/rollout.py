@@ -18,7 +18,6 @@ from carbonray.learn.policy import blend
 from carbonray.learn.problem import Problem
 from carbonray.runtime import inprocess
 from carbonray.runtime.shard import Moment
-from carbonray.worlds.exact import SumOutOfBoundError
 from carbonray.worlds.world import Shocks, WorldError
 
 Batch = Mapping[str, Tensor]
@@ -78,7 +77,7 @@ def play(
     the batch is shorter then.
 
     Raises:
-        WorldError, SumOutOfBoundError: if that happens with the first decision.
+        WorldError: if that happens with the first decision.
     """
     played = [
         _episode(problem, actor, _Table(problem, place, replicas, seed), progress, together)
@@ -123,7 +122,7 @@ def _episode(problem: Problem, actor: Actor, table: "_Table", progress: float, t
             memory = acted.memory
             try:
                 reward = table.decide(acted.levels)
-            except BROKEN:
+            except WorldError:
                 if not columns["reward"]:
                     raise
                 break
@@ -139,10 +138,6 @@ def _episode(problem: Problem, actor: Actor, table: "_Table", progress: float, t
     batch["terminated"] = torch.full((len(seen),), float(table.terminated), device=seen.device)
     batch["progress"] = torch.full((len(seen),), progress, device=seen.device)
     return batch
-
-
-BROKEN = (WorldError, SumOutOfBoundError)
-"""What worlds raise that have no next state."""
 
 
 def _legal(mask: Tensor | None, levels: Tensor, problem: Problem) -> Tensor:

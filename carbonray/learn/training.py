@@ -19,7 +19,6 @@ from carbonray.learn.rllib import MethodModule, TrainingConfig, spaces
 from carbonray.learn.rollout import equally_long
 from carbonray.learn.task import Task, settings_of
 from carbonray.runtime.simulate import simulate
-from carbonray.worlds.exact import SumOutOfBoundError
 from carbonray.worlds.world import WorldError
 
 REVIVALS = 5
@@ -164,7 +163,7 @@ class Training(Algorithm):
             task.save_policy(Path(folder), self.policy(), self.agent_steps)
             try:
                 summary = simulate(task.scenario, policy=folder, robust=False).summary
-            except (WorldError, SumOutOfBoundError):
+            except WorldError:
                 return {}
         found = ((name, summary.get(name)) for name in HEADLINE)
         return {name: float(value) for name, value in found if isinstance(value, float)}

@@ -127,7 +127,11 @@ def _same(bounds: tuple[float, float]) -> bool:
 
 def _undefined(told: Learning) -> list[str]:
     few = [(figure, words) for figure, words in _known(told) if figure.seeds < len(told.seeds)]
-    return [f"{words.label} is defined for both in {figure.seeds} of {len(told.seeds)} seeds." for figure, words in few]
+    said = [f"{words.label} is defined for both in {figure.seeds} of {len(told.seeds)} seeds." for figure, words in few]
+    if told.left_out:
+        seeds = ", ".join(told.left_out)
+        said.append(f"Left out, because agents brought the simulated world to an impossible state: seed {seeds}.")
+    return said
 
 
 def _limits(told: Learning) -> list[str]:

@@ -161,6 +161,7 @@ class Learning(Part):
     role: str
     one: bool = False  # a single trained agent in each replica; else all are
     seeds: tuple[int, ...]
+    left_out: dict[str, str] = {}  # seeds whose runs came to an impossible state, and which
     figures: tuple[LearningFigure, ...] = ()
     best_response: BestResponse | None = None
 

@@ -118,6 +118,9 @@ class CournotWorld:
         """[B, n] change of quantity from the levels that a learner chose, [B, n, 1]."""
         return torch.tensor(CHANGES, dtype=torch.float64)[choices["firm"][..., 0]] * self.saturation
 
+    def encode(self, actions: Tensor) -> None:
+        """Nothing: learners start from nothing."""
+
     def act(
         self, agents: CournotFirms, commons: CournotMarket, actions: Tensor, shocks: Shocks
     ) -> tuple[CournotFirms, Bid]:

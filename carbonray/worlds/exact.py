@@ -9,12 +9,12 @@ import math
 import torch
 from torch import Tensor
 
-from carbonray.worlds.world import Total
+from carbonray.worlds.world import Total, WorldError
 
 BITS = 62
 
 
-class SumOutOfBoundError(ValueError):
+class SumOutOfBoundError(WorldError):
     """A pooled total left the bound that its field declares."""
 
 

@@ -153,6 +153,12 @@ class World(Protocol[A, K, D]):
     def decode(self, choices: Mapping[str, Tensor]) -> D:
         """Actions from the levels that learners chose for each head, [B, n, heads] by role."""
 
+    def encode(self, actions: D) -> Mapping[str, Tensor] | None:
+        """Shares of levels that stand for the actions of rule agents on average, [B, n, sum of heads] by role.
+
+        Learners start from them; from nothing where there are none.
+        """
+
     def act(self, agents: A, commons: K, actions: D, shocks: Shocks) -> tuple[A, Bid]:
         """Each agent, from its own state and action, says a bid."""
 

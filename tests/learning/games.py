@@ -125,6 +125,9 @@ class Game:
         """[B, n, H] levels are what is done."""
         return choices["player"]
 
+    def encode(self, actions: Tensor) -> None:
+        """Nothing: learners start from nothing."""
+
     def act(self, agents: Players, commons: Board, actions: Tensor, shocks: Shocks) -> tuple[Players, Bid]:
         """Everybody says a level for each head."""
         return agents, Bid(rows={"played": Rows(ids=agents.ids, values=actions)})

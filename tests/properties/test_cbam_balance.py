@@ -136,6 +136,17 @@ def policy_quarters(
     return world, list(quarters(world, replicas=2))
 
 
+def rent(world: CbamWorld, quarter: Quarter) -> Tensor:
+    """[B, n] of a unit: the own factor's bill is v w^(1 - eps) c^eps by Shephard's lemma."""
+    firms, market = quarter.after, world.market
+    cell = firms.shard.cell
+    use = firms.output / (firms.capacity * by_cell(quarter.cleared.trend, cell))
+    price = use ** (1 / market.factor_supply)
+    bill = by_cell(world.technology.factor_share, cell) * price ** (1 - market.inputs) * firms.scale
+    inputs = 1 - bill / firms.scale ** (1 / market.inputs)
+    return bill / (1 + market.factor_supply - market.inputs * inputs)
+
+
 class TestQuarterlyAccounts:
     def test_goods_made_are_sold(self, policy_quarters: tuple[CbamWorld, list[Quarter]]) -> None:
         for quarter in policy_quarters[1]:
@@ -162,6 +173,7 @@ class TestQuarterlyAccounts:
             cleared, firms = quarter.cleared, quarter.after
             paid = (cleared.flows * cleared.market.log_delivered.exp().unsqueeze(3)).flatten(1).sum(1)
             cost = firms.scale ** (1 / world.market.inputs)  # the scale of inputs is unit cost to the power epsilon
+            cost -= rent(world, quarter)  # which the firm keeps
             carbon = by_cell(cleared.carbon_price, firms.shard.cell) * firms.intensity
             free = by_cell(cleared.allocation, firms.shard.cell)
             spent = ((cost + carbon - free) * firms.output).sum(1) + quarter.accounts["abatement_cost"].sum(1)

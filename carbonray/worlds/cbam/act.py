@@ -44,6 +44,23 @@ def decode(choices: Tensor, n_goods: int, n_regions: int) -> FirmActions:
     return FirmActions(growth=growths[choices[..., 0]], cut=cuts[choices[..., 1]], moves=moves)
 
 
+def encode(actions: FirmActions, levels: int) -> Tensor:
+    """[B, n, levels] shares of levels whose mean is what was decided; moves are the level that changes nothing."""
+    moves = torch.zeros(*actions.growth.shape, levels - len(GROWTHS) - len(CUTS), device=actions.growth.device)
+    moves[..., :1] = 1.0
+    return torch.cat([_between(GROWTHS, actions.growth), _between(CUTS, actions.cut), moves], -1)
+
+
+def _between(levels: tuple[float, ...], values: Tensor) -> Tensor:
+    """[..., levels] shares of the two levels next to each value; all of the last one beyond the ends."""
+    points = torch.tensor(levels, dtype=torch.float64, device=values.device)
+    values = values.clamp(levels[0], levels[-1])
+    after = torch.bucketize(values, points[1:-1], right=True).unsqueeze(-1) + 1
+    share = (values.unsqueeze(-1) - points[after - 1]) / (points[after] - points[after - 1])
+    shares = torch.zeros(*values.shape, len(levels), dtype=torch.float64, device=values.device)
+    return shares.scatter(-1, after, share).scatter(-1, after - 1, 1 - share)
+
+
 def rule(params: FirmParams, firms: Firms, commons: Commons) -> FirmActions:
     """Behaviour without learning: plans follow the margin and the trend, abatement the carbon price at the margin."""
     cell = firms.shard.cell
@@ -147,7 +164,7 @@ def _move(model: Model, firms: Firms, commons: Commons, actions: FirmActions) ->
     before = firms.sourcing
     assert before is not None
     moves = actions.moves or sourcing.no_moves(firms.plan)
-    after = sourcing.shift(before, moves, params.sourcing_step)
+    after = sourcing.shift(params, before, moves)
     bought = by_cell(technology.inputs[goods].flatten(1).expand(len(scale), -1, -1), cell) * scale.unsqueeze(1)
     moved_value = exact.add_up(bought * sourcing.moved_share(after, before, shares, cell), 1)
     leaving = sourcing.leave(params, moves)
@@ -188,13 +205,24 @@ def _charge(policy: PolicyParams, commons: Commons, cell: Tensor, intensity: Ten
     return torch.where(at_home, 0.0 - charge, charge)
 
 
-def unit_cost(market: MarketParams, factor_share: Tensor, input_cost: Tensor, utilisation: Tensor) -> Tensor:
-    """Log of the CES cost of a unit of output.
+def unit_cost(
+    market: MarketParams, factor_share: Tensor, input_cost: Tensor, utilisation: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Log of the CES cost of a unit of output, and the share of it that stays with the firm as rent of its capacity.
 
     c = (v w^(1-eps) + sum_s a pc^(1-eps))^(1/(1-eps)),   w = (P / K)^(1/chi)
 
     v -> factor_share;  sum_s a pc^(1-eps) -> input_cost;  P / K -> utilisation;  chi -> market.factor_supply
+
+    All of the firm's own factor is valued at the price w of the last unit, so most of it costs less than that.  What
+    is left over is the rent R of capacity, P dc/dP = dR/dP; with s the factor's share of c, to within 0.2 % of c:
+
+    R / (P c) = s / (chi + 1 - eps (1 - s))
+
+    So c is the cost of one unit more, and who takes prices as given earns most where the price is c, at rest.
     """
-    rest = 1 - market.inputs
-    factor = factor_share * exact.power(utilisation, rest / market.factor_supply)
-    return (factor + input_cost).log() / rest
+    eps, chi = market.inputs, market.factor_supply
+    factor = factor_share * exact.power(utilisation, (1 - eps) / chi)
+    total = factor + input_cost
+    share = factor / total
+    return total.log() / (1 - eps), share / (chi + 1 - eps * (1 - share))

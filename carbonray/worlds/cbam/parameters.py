@@ -122,6 +122,7 @@ class FirmParams:
     abatement_cap: Tensor  # [C]
     learned: bool
     sourcing_step: float
+    sourcing_limit: float
     sourcing_cost: float
     relocation_step: float
     relocation_cost: float
@@ -313,6 +314,7 @@ def calibrate_firms(economy: Economy, scenario: Scenario, named: NamedFirms | No
         abatement_cap=torch.minimum(cells[3], cells[1]),
         learned=firms.learned,
         sourcing_step=firms.sourcing_step,
+        sourcing_limit=firms.sourcing_limit,
         sourcing_cost=firms.sourcing_cost,
         relocation_step=firms.relocation_step,
         relocation_cost=firms.relocation_cost,

@@ -25,8 +25,8 @@ class SettlementError(WorldError):
 def settle(model: Model, firms: Firms, commons: Commons, mail: Mail) -> tuple[Firms, Outcome]:
     """Book a quarter.
 
-    Profit per unit = price and free allowances, less border charge, carbon price, unit cost and abatement; inputs are
-    valued when used, at current prices.
+    Margin per unit = price and free allowances, less border charge, carbon price, unit cost and abatement; inputs are
+    valued when used, at current prices.  Profit = margin and the rent of the firm's own capacity, see `unit_cost`.
 
     Raises:
         SettlementError: if a profit is not finite.
@@ -41,7 +41,7 @@ def settle(model: Model, firms: Firms, commons: Commons, mail: Mail) -> tuple[Fi
         delivered = deliveries.delivered_share(firms, cleared, mail, model.slots, model.disruptions.spot_share)
     stock, cover = _stocks(params, firms, need, delivered)
     made = firms.output * (1 - firms.struck) if disrupted else firms.output
-    log_cost = _log_cost(model, firms, cleared)
+    log_cost, rent_share = _cost(model, firms, cleared)
     cost = log_cost.exp()
     crossing = by_cell(cleared.crossing_share, cell)
     carbon = by_cell(cleared.carbon_price, cell) * firms.intensity
@@ -50,7 +50,7 @@ def settle(model: Model, firms: Firms, commons: Commons, mail: Mail) -> tuple[Fi
     allocation = own_allocation(params, firms.shard, by_cell(cleared.allocation, cell))
     revenue = by_cell(cleared.revenue, cell) + allocation
     per_unit = revenue - crossing * firms.charge - carbon - cost - abatement
-    profit = per_unit * made - firms.transaction_cost
+    profit = (per_unit + rent_share * cost) * made - firms.transaction_cost
     paid = crossing * firms.charge * made
     new_scale = (log_cost * model.market.inputs).exp()
     settled = replace(
@@ -92,8 +92,8 @@ def _first_bad(model: Model, firms: Firms, profit: Tensor) -> str:
     return f"{named} is not a number"
 
 
-def _log_cost(model: Model, firms: Firms, cleared: Cleared) -> Tensor:
-    """Log of each firm's cost of a unit, at current prices and its own use of capacity."""
+def _cost(model: Model, firms: Firms, cleared: Cleared) -> tuple[Tensor, Tensor]:
+    """Log of each firm's cost of a unit, at current prices and its own use of capacity, and its rent's share of it."""
     cell = firms.shard.cell
     capacity = firms.capacity * by_cell(cleared.trend, cell)
     return unit_cost(

@@ -23,7 +23,7 @@ class Sourcing:
     """State of the firms' preferences; [B, G, n]."""
 
     origin: Tensor  # int64, region favoured for each covered good
-    weight: Tensor  # log deviation of its weight from the cell's, zero for none
+    weight: Tensor  # log deviation of its weight from the cell's, zero for none, at most the limit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,14 +60,14 @@ def origin_share(technology: TechnologyParams, goods: Tensor) -> Tensor:
     return foreign.permute(0, 3, 1, 2).flatten(2)
 
 
-def shift(sourcing: Sourcing, moves: Moves, step: float) -> Sourcing:
-    """Preferences after this quarter's actions: a firm favours one origin of a good at a time."""
+def shift(params: FirmParams, sourcing: Sourcing, moves: Moves) -> Sourcing:
+    """Preferences after this quarter's actions: a firm favours one origin of a good at a time, up to a limit."""
     goods = torch.arange(sourcing.origin.shape[1], device=moves.good.device)[:, None]
     chosen = moves.good.unsqueeze(1) == goods
     kept = torch.where(sourcing.origin == moves.origin.unsqueeze(1), sourcing.weight, 0.0)
     return Sourcing(
         origin=torch.where(chosen, moves.origin.unsqueeze(1), sourcing.origin),
-        weight=torch.where(chosen, kept + step, sourcing.weight),
+        weight=torch.where(chosen, (kept + params.sourcing_step).clamp(max=params.sourcing_limit), sourcing.weight),
     )
 
 

@@ -107,6 +107,10 @@ class CbamWorld(Model):
         """Actions from the levels that a learner chose for each head, [B, n, heads] by role."""
         return act.decode(choices["firm"], len(self.policy.covered), len(self.regions))
 
+    def encode(self, actions: FirmActions) -> Mapping[str, Tensor]:
+        """Shares of neighbouring levels whose mean is what a rule firm does; none re-source or relocate."""
+        return {"firm": act.encode(actions, sum(self.roles["firm"].heads))}
+
     def scripted(self, agents: Firms, commons: Commons, shocks: Shocks) -> FirmActions:
         """Behaviour without learning."""
         return act.rule(self.firms, agents, commons)

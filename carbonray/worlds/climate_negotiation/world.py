@@ -162,6 +162,9 @@ class NegotiationWorld:
         """[B, n, heads] levels are the actions."""
         return choices["region"].to(self.parameters.regions.capital_0.device)
 
+    def encode(self, actions: Tensor) -> None:
+        """Nothing: learners start from nothing."""
+
     def act(self, agents: Regions, commons: Commons, actions: Tensor, shocks: Shocks) -> tuple[Regions, Bid]:
         """Propose, answer, or produce and order."""
         stage = self.stage(commons)

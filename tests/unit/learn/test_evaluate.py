@@ -13,6 +13,7 @@ from carbonray.config import ScenarioError
 from carbonray.data.load_world import load_world
 from carbonray.data.scenarios import load
 from carbonray.kpi.leakage import interval
+from carbonray.learn import evaluate as evaluate_module
 from carbonray.learn.evaluate import Evaluation, evaluate, learning_lines, summarised
 from carbonray.learn.measures import FOCAL, focal
 from carbonray.learn.networks import Decider
@@ -22,6 +23,7 @@ from carbonray.report.learning import charts, section
 from carbonray.report.summary_model import Learning, TrainedPolicy
 from carbonray.runtime import pair
 from carbonray.worlds.climate_negotiation.heads import MITIGATION, SAVINGS
+from carbonray.worlds.world import WorldError
 
 pytestmark = pytest.mark.slow  # left out of `make check`, which must stay under a minute
 
@@ -140,6 +142,37 @@ class TestRegions:
         assert figure(told, "mitigation")["trained"] == pytest.approx(0.9)
         assert figure(told, "temperature_c")["difference"] > -0.5
         assert figure(told, "temperature_c")["difference_interval"] is None
+
+
+class TestBrokenWorlds:
+    """Seeds in which trained agents bring the world to a state that has no next."""
+
+    @staticmethod
+    def breaking(monkeypatch: pytest.MonkeyPatch, *seeds: int) -> None:
+        played = evaluate_module._seed
+
+        def play(scenario: Any, *given: Any) -> Any:
+            if scenario.seed in seeds:
+                raise WorldError(f"no prices in seed {scenario.seed}")
+            return played(scenario, *given)
+
+        monkeypatch.setattr(evaluate_module, "_seed", play)
+
+    def test_they_are_left_out_and_named(
+        self, shrinking: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        self.breaking(monkeypatch, 0)
+        found = evaluate(shrinking, seeds=2, **SIZE)
+        assert set(found.learning["seed"]) == {1}
+        assert not found.summary["interrupted"]
+        assert "seed 0 is left out: no prices in seed 0" in found.notices
+        page = (found.write(tmp_path / "run", write_report) / "report.html").read_text(encoding="utf-8")
+        assert "Left out, because agents brought the simulated world to an impossible state: seed 0." in page
+
+    def test_it_is_an_error_where_all_are(self, shrinking: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.breaking(monkeypatch, 0, 1)
+        with pytest.raises(WorldError, match="seed 0"):
+            evaluate(shrinking, seeds=2, **SIZE)
 
 
 def test_focal_agents_are_drawn_from_all_and_differ_by_seed() -> None:

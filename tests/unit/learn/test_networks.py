@@ -43,7 +43,7 @@ def test_heads_read_as_head_by_head(sizes: list[int], seed: int) -> None:
             assert ones == [float(at == level) for at in range(len(ones))]
         odds = [torch.tensor(each).softmax(0) for each in read]
         assert torch.allclose(shares[place].exp(), torch.cat(odds), atol=TIGHT)
-        wanted = torch.stack([-(each * each.log()).sum() for each in odds])
+        wanted = torch.stack([-(each * each.log()).sum() / log(max(2, len(each))) for each in odds])
         assert torch.allclose(entropy[place], wanted, atol=1e-5)
 
 
@@ -65,8 +65,9 @@ def test_forbidden_levels_are_never_best_nor_drawn_and_carry_no_entropy(sizes: l
     for levels in (heads.best(logits), heads.any_of(mask.expand_as(logits), uniform[:, : len(sizes)]), drawn):
         assert bool(heads.chosen(mask.expand_as(logits).float(), levels).all())
     legal_levels = torch.tensor([float(sum(each)) for each in by_head(sizes, mask)])
+    most = torch.tensor([log(max(2, size)) for size in sizes])
     even = heads.entropy(heads.log_shares(legal_only(torch.zeros(sum(sizes)), mask)))
-    assert torch.allclose(even, legal_levels.log(), atol=TIGHT)
+    assert torch.allclose(even * most, legal_levels.log(), atol=TIGHT)
 
 
 def test_levels_are_drawn_as_often_as_their_logits_say() -> None:
@@ -149,15 +150,15 @@ def test_a_decider_begins_close_to_indifference() -> None:
     torch.manual_seed(0)
     decider = Decider(Shape(features=4, heads=(3, 3), hidden=16))
     shares = decider.heads.log_shares(decider(torch.randn(10, 1, 1, 4))[0])
-    assert bool((decider.heads.entropy(shares) > 0.99 * log(3)).all())
+    assert bool((decider.heads.entropy(shares) > 0.99).all())
 
 
-def test_the_level_that_changes_nothing_is_chosen_every_other_time_at_first() -> None:
+def test_the_level_that_changes_nothing_is_chosen_nine_times_of_ten_at_first() -> None:
     torch.manual_seed(0)
     decider = Decider(Shape(features=4, heads=(5, 1, 3), hidden=16))
     decider.rest((2, 0, 1))
     odds = by_head([5, 1, 3], decider.heads.log_shares(decider(torch.zeros(1, 1, 1, 4))[0])[0, 0, 0].exp())
-    assert [each[level] for each, level in zip(odds, (2, 0, 1), strict=True)] == pytest.approx([0.5, 1, 0.5], abs=0.05)
+    assert [each[level] for each, level in zip(odds, (2, 0, 1), strict=True)] == pytest.approx([0.9, 1, 0.9], abs=0.02)
 
 
 def test_a_value_is_one_number_for_each_agent_and_step() -> None:

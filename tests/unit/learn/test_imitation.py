@@ -1,0 +1,80 @@
+"""Where policies start: from the rules of their world."""
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from learning.games import MatrixGame
+from policies import saved
+
+from carbonray.data.load_world import load_world
+from carbonray.data.scenarios import load
+from carbonray.learn.actor_critic import ActorCriticSettings
+from carbonray.learn.imitation import imitate
+from carbonray.learn.networks import Decider
+from carbonray.learn.policy_folder import load as load_policy
+from carbonray.learn.ppo import Ppo
+from carbonray.learn.problem import Problem, problem_of
+from carbonray.runtime import pair
+from carbonray.worlds.cbam.act import CUTS, GROWTHS, FirmActions, encode
+
+RATES = st.lists(st.floats(-0.3, 0.3), min_size=1, max_size=5)
+
+
+@settings(max_examples=50, deadline=None)
+@given(rates=RATES)
+def test_levels_stand_for_what_rule_firms_do_on_average(rates: list[float]) -> None:
+    asked = torch.tensor([rates], dtype=torch.float64)
+    shares = encode(FirmActions(growth=asked, cut=asked.abs()), len(GROWTHS) + len(CUTS) + 4)
+    growth, cut, moves = torch.split(shares, [len(GROWTHS), len(CUTS), 4], -1)
+    for part, levels, wanted in ((growth, GROWTHS, asked), (cut, CUTS, asked.abs())):
+        points = torch.tensor(levels, dtype=torch.float64)
+        torch.testing.assert_close((part * points).sum(-1), wanted.clamp(points[0], points[-1]))
+        torch.testing.assert_close(part.sum(-1), torch.ones_like(wanted))
+        assert bool((part >= 0).all())
+        used = part > 0
+        assert int(used.sum(-1).max()) <= 2
+        assert not bool((used[..., :-2] & used[..., 2:]).any())  # neighbours
+    assert moves[0].tolist() == [[1, 0, 0, 0]] * len(rates)
+
+
+def test_games_without_rules_for_levels_start_from_nothing() -> None:
+    problem = problem_of(MatrixGame())
+    method = Ppo(problem, ActorCriticSettings())
+    before = {name: value.clone() for name, value in method.state_dict().items()}
+    assert not imitate(method.decider, problem, seed=0)
+    method.begin()
+    assert all(torch.equal(value, before[name]) for name, value in method.state_dict().items())
+
+
+@pytest.fixture(scope="module")
+def problem() -> Problem:
+    scenario = load("moderate", **{"firms.number": 960, "firms.learned": True, "years": 5})
+    return problem_of(load_world(scenario))
+
+
+@pytest.mark.slow
+class TestFirms:
+    def test_a_first_policy_leaves_the_economy_where_rules_bring_it(
+        self, problem: Problem, tmp_path_factory: pytest.TempPathFactory
+    ) -> None:
+        torch.manual_seed(0)
+        decider = Decider(problem.shape(64), problem.mean, problem.deviation)
+        assert imitate(decider, problem, seed=0)
+        policy = load_policy(saved(tmp_path_factory.mktemp("rules"), decider, acts="sampled")).trained
+        scenario = load("moderate", seed=3, **{"firms.number": 960, "firms.learned": True, "years": 5})
+        ruled, learned = pair.run(scenario).policy, pair.run(scenario, policy=policy).policy
+        for name, within in (("output", 0.03), ("emissions", 0.12)):
+            mine, theirs = (getattr(run, name).sum((1, 2)) for run in (learned, ruled))
+            assert mine == pytest.approx(theirs, rel=within)
+
+    def test_the_same_seed_gives_the_same_start(self, problem: Problem) -> None:
+        found: list[dict[str, Any]] = []
+        for _ in range(2):
+            torch.manual_seed(0)
+            decider = Decider(problem.shape(8), problem.mean, problem.deviation)
+            imitate(decider, problem, seed=1)
+            found.append(decider.state_dict())
+        assert all(torch.equal(value, found[1][name]) for name, value in found[0].items())
