@@ -1,7 +1,8 @@
 """Coupled actor-critic: everybody's own policy, judged by what its team is worth.
 
     V_tot(G) = sum over i in G of w_i v(o_i)                                the critic of VDN, for states
-    loss     = -min(q A_G, clip(q, 1 - e, 1 + e) A_G) + c (V_tot - R_G)^2 - h entropy,   q = pi(a|o) / pi_old(a|o)
+    loss     = -min(q A_G, clip(q, 1 - e, 1 + e) A_G) + c (V_tot - R_G)^2 - h entropy + k KL(pi || rules),
+    q        = pi(a|o) / pi_old(a|o)
 
 The clipped objective is that of PPO (Schulman et al. 2017, arXiv 1707.06347); the advantage A_G of the team,
 generalised (arXiv 1506.02438), is shared by its members, so that what one does for the others counts.
@@ -15,7 +16,17 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from carbonray.learn.imitation import imitate
-from carbonray.learn.method import Acted, Batch, Method, Settings, advantages, figures, standardised, windows
+from carbonray.learn.method import (
+    Acted,
+    Batch,
+    Method,
+    Settings,
+    advantages,
+    beyond_all,
+    figures,
+    standardised,
+    windows,
+)
 from carbonray.learn.networks import Decider, Value, Weights, legal_only
 from carbonray.learn.problem import Problem
 from carbonray.units import NonNegative, Positive, UnitInterval
@@ -29,12 +40,15 @@ class ActorCriticSettings(Settings):
 
     clip: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """Largest change of a probability's ratio that is rewarded."""
-    learning_rate: Positive = 2e-4
+    learning_rate: Positive = 5e-4
     """Of Adam, at first; it falls in a straight line, so that agents who chase each other come to rest."""
     trace: UnitInterval = 1.0
     """How far errors of the critic are carried back; at one it judges by what was earned, not by what it expects."""
     entropy: NonNegative = 0.003
     """Worth of a head that chooses at random, at first: keeps policies from settling too early; falls to zero."""
+    habit: NonNegative = 0.01
+    """Worth of a nat by which choices stay near the rules of the world, if learners start from these: what hardly
+    matters is then done by the rules, and not by chance."""
     epochs: Annotated[int, Field(ge=1)] = 4
     """Times that each batch is learned from."""
     critic_weight: NonNegative = 0.5
@@ -52,13 +66,17 @@ class ActorCritic(Method):
         super().__init__(problem, settings)
         shape = problem.shape(settings.hidden, recurrent=settings.recurrent)
         self.decider = Decider(shape, problem.mean, problem.deviation)
+        self.start = Decider(shape, problem.mean, problem.deviation).requires_grad_(requires_grad=False)
+        self.ruled = False  # whether it started from rules
         self.critic = Value(problem.shape(settings.hidden), problem.mean, problem.deviation)
         self.weights: Weights | None = Weights(problem.traits.shape[1])
 
     def begin(self) -> None:
         """Do as the rules do; a policy with a memory, and one where levels say no rules, changes nothing at first."""
-        if self.settings.recurrent or not imitate(self.decider, self.problem, seed=0):
+        self.ruled = not self.settings.recurrent and imitate(self.decider, self.problem, seed=0)
+        if not self.ruled:
             self.decider.rest(self.problem.spec.rest)
+        self.start.load_state_dict(self.decider.state_dict())
 
     def act(
         self, seen: Tensor, mask: Tensor | None, memory: Tensor | None, rng: torch.Generator, progress: float
@@ -77,7 +95,8 @@ class ActorCritic(Method):
             value = self.value(batch["seen"])
             reward = self.team_reward(batch["reward"])
             gained = advantages(reward, value, batch["terminated"], discount=s.discount, trace=s.trace)
-            known = {**batch, "gained": standardised(gained).clamp(-FAR, FAR), "returned": gained + value[:, :-1]}
+            judged = standardised(beyond_all(gained)).clamp(-FAR, FAR)
+            known = {**batch, "gained": judged, "returned": gained + value[:, :-1]}
         for _ in range(s.epochs):
             yield from windows(known, batch["reward"].shape[1] if s.recurrent else s.window, rng)
 
@@ -99,4 +118,8 @@ class ActorCritic(Method):
         entropy = heads.entropy(shares).mean()
         worth = s.entropy * (1 - float(batch["progress"][0])) * len(heads.sizes)
         loss = policy + s.critic_weight * critic - worth * entropy
+        if self.ruled and s.habit:
+            with torch.no_grad():
+                ruled = heads.log_shares(legal_only(self.start(seen)[0], batch["mask"][:, :-1]))
+            loss = loss + s.habit * (shares.exp() * (shares - ruled)).sum(-1).mean()
         return {"loss": loss, **figures(entropy=entropy, critic=critic, moved=(ratio - 1).abs().mean())}

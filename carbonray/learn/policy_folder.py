@@ -5,6 +5,7 @@ Weights are float32; float16 where only these keep the file within 128 KB, and t
 
 import io
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -138,6 +139,15 @@ def save(folder: Path, decider: Decider, origin: Origin) -> Path:
         carbonray=metadata.version("carbonray"),
         about=about(origin),
     )
+    (folder / CARD).write_text(json.dumps(card.model_dump(), indent=2) + "\n", encoding="utf-8")
+    return folder
+
+
+def recorded(saved: Saved, measured: Mapping[str, float], folder: Path) -> Path:
+    """Copy a policy into a folder, with figures that were measured of it, and give the folder back."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(saved.file, folder / WEIGHTS)
+    card = saved.card.model_copy(update={"measured": dict(measured)})
     (folder / CARD).write_text(json.dumps(card.model_dump(), indent=2) + "\n", encoding="utf-8")
     return folder
 

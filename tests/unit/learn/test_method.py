@@ -6,6 +6,7 @@ from learning.games import MatrixGame, Tastes, two_kinds
 from pydantic import ValidationError
 from torch import Tensor
 
+from carbonray.learn import rollout
 from carbonray.learn.actor_critic import ActorCriticSettings
 from carbonray.learn.method import MANY, Settings, advantages, standardised, windows
 from carbonray.learn.ppo import Ppo
@@ -129,6 +130,21 @@ def test_many_teams_are_told_what_they_earned_beyond_the_mean_of_all() -> None:
     reward = torch.arange(50.0).expand(2, 3, 50) + 100 * torch.rand(2, 3, 1, generator=torch.Generator().manual_seed(0))
     wanted = (torch.arange(50.0) - 24.5).expand(2, 3, 50) / many.horizon
     torch.testing.assert_close(many.team_reward(reward), wanted, rtol=0, atol=1e-4)
+
+
+def test_an_error_that_a_critic_makes_of_all_at_once_says_nothing_of_what_anyone_did() -> None:
+    """What is learned from is the same whatever the critic adds to everybody's value at a moment."""
+    problem = problem_of(Tastes(players=MANY, features=MANY, tastes=(0,) * MANY, stake=torch.ones(MANY)))
+    method = Ppo(problem, ActorCriticSettings(discount=0.9, trace=0.7))
+    rng = torch.Generator().manual_seed(0)
+    batch = rollout.play(problem, method, replicas=4, seed=1)
+    judged = []
+    for error in (0.0, 5.0):
+        moment = error * torch.rand(1, batch["seen"].shape[1], 1, generator=rng)
+        method.value = lambda seen, moment=moment: seen.mean(-1) + moment  # type: ignore[method-assign, misc]
+        window = next(method.minibatches(batch, torch.Generator().manual_seed(0)))
+        judged.append(window["gained"])
+    torch.testing.assert_close(*judged, rtol=0, atol=1e-4)
 
 
 def vdn(problem: Problem, **settings: float) -> Vdn:
