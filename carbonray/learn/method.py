@@ -111,17 +111,17 @@ class Method(nn.Module, ABC):
         return values if self.problem.team == "agent" else values.index_select(-1, self.team_of)
 
     def team_reward(self, reward: Tensor) -> Tensor:
-        """[..., G] what each team earned per stake, as a share of the horizon; of many teams, beyond their mean."""
+        """[..., G] what each team earned per stake, as a share of the horizon; of many teams, beyond their median."""
         return beyond_all(self.by_team(reward * self.share) / self.horizon)
 
 
 def beyond_all(values: Tensor) -> Tensor:
-    """Values [..., G] less their mean at each moment, if there are many teams.
+    """Values [..., G] less their median at each moment, if there are many teams.
 
-    What happens to all at once, such as a boom, would else be credited to what all did at the time.  The mean of many
-    does not depend on what one of them does; of few it does, and they are left alone.
+    What happens to all at once, such as a boom, would else be credited to what all did at the time.  The median of many
+    does not depend on what one of them does, nor on a few who earn fortunes; of few it does, and they are left alone.
     """
-    return values - values.mean(-1, keepdim=True) if values.shape[-1] >= MANY else values
+    return values - values.median(-1, keepdim=True).values if values.shape[-1] >= MANY else values
 
 
 MANY = 50

@@ -124,11 +124,11 @@ def test_teams_sum_what_their_members_earn_by_their_stakes() -> None:
     assert float(all_one.team_reward(reward)[0, 0, 0]) == pytest.approx(together / horizon)
 
 
-def test_many_teams_are_told_what_they_earned_beyond_the_mean_of_all() -> None:
+def test_many_teams_are_told_what_they_earned_beyond_what_most_did() -> None:
     few, many = (vdn(problem_of(Tastes(players=n, tastes=(0,) * n, stake=torch.ones(n)))) for n in (MANY - 2, MANY))
     assert torch.allclose(few.team_reward(torch.ones(1, 1, 48)), torch.ones(1, 1, 48) / few.horizon)
     reward = torch.arange(50.0).expand(2, 3, 50) + 100 * torch.rand(2, 3, 1, generator=torch.Generator().manual_seed(0))
-    wanted = (torch.arange(50.0) - 24.5).expand(2, 3, 50) / many.horizon
+    wanted = (torch.arange(50.0) - 24).expand(2, 3, 50) / many.horizon
     torch.testing.assert_close(many.team_reward(reward), wanted, rtol=0, atol=1e-4)
 
 
