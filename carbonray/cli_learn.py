@@ -140,7 +140,10 @@ def _pairs(given: Any) -> dict[str, Any]:
         key, equals, value = pair.partition("=")
         if not (key and equals):
             raise ProblemError(f"--learn {pair}: write KEY=VALUE")
-        found[key] = yaml.safe_load(value)
+        try:
+            found[key] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise ProblemError(f"--learn {pair}: {value} is no value that YAML can read") from None
     return found
 
 

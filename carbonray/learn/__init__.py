@@ -1,1 +1,1 @@
-"""Learning firms and regulators on RLlib: a room that is empty until its issue."""
+"""Agents who learn: algorithms, policies, and what trained agents change; on RLlib where it is installed."""

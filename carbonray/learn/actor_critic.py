@@ -1,8 +1,8 @@
 """Coupled actor-critic: everybody's own policy, judged by what its team is worth.
 
     V_tot(G) = sum over i in G of w_i v(o_i)                                the critic of VDN, for states
-    loss     = -min(q A_G, clip(q, 1 - e, 1 + e) A_G) + c (V_tot - R_G)^2 - h entropy + k KL(pi || rules),
-    q        = pi(a|o) / pi_old(a|o)
+    loss     = -min(q A_G, clip(q, 1 - e, 1 + e) A_G) + c |V_tot - R_G| - h entropy + k KL(pi || rules),
+    q        = pi(a|o) / pi_old(a|o),   |.| is Huber's, so that a few fortunes do not make the critic
 
 The clipped objective is that of PPO (Schulman et al. 2017, arXiv 1707.06347); the advantage A_G of the team,
 generalised (arXiv 1506.02438), is shared by its members, so that what one does for the others counts.
@@ -16,19 +16,10 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from carbonray.learn.imitation import imitate
-from carbonray.learn.method import (
-    Acted,
-    Batch,
-    Method,
-    Settings,
-    advantages,
-    beyond_all,
-    figures,
-    standardised,
-    windows,
-)
+from carbonray.learn.method import Method, Settings, advantages, figures, standardised, windows
 from carbonray.learn.networks import Decider, Value, Weights, legal_only
 from carbonray.learn.problem import Problem
+from carbonray.learn.rollout import Acted, Batch
 from carbonray.units import NonNegative, Positive, UnitInterval
 
 FAR = 4.0
@@ -60,6 +51,7 @@ class ActorCritic(Method):
 
     acts = "sampled"
     settings: ActorCriticSettings
+    ruled: Tensor
 
     def __init__(self, problem: Problem, settings: ActorCriticSettings) -> None:
         """Make the networks."""
@@ -67,14 +59,15 @@ class ActorCritic(Method):
         shape = problem.shape(settings.hidden, recurrent=settings.recurrent)
         self.decider = Decider(shape, problem.mean, problem.deviation)
         self.start = Decider(shape, problem.mean, problem.deviation).requires_grad_(requires_grad=False)
-        self.ruled = False  # whether it started from rules
+        self.register_buffer("ruled", torch.tensor(data=False))  # whether it started from rules
         self.critic = Value(problem.shape(settings.hidden), problem.mean, problem.deviation)
         self.weights: Weights | None = Weights(problem.traits.shape[1])
 
-    def begin(self) -> None:
+    def begin(self, seed: int) -> None:
         """Do as the rules do; a policy with a memory, and one where levels say no rules, changes nothing at first."""
-        self.ruled = not self.settings.recurrent and imitate(self.decider, self.problem, seed=0)
-        if not self.ruled:
+        ruled = not self.settings.recurrent and imitate(self.decider, self.problem, seed)
+        self.ruled.fill_(ruled)
+        if not ruled:
             self.decider.rest(self.problem.spec.rest)
         self.start.load_state_dict(self.decider.state_dict())
 
@@ -95,7 +88,7 @@ class ActorCritic(Method):
             value = self.value(batch["seen"])
             reward = self.team_reward(batch["reward"])
             gained = advantages(reward, value, batch["terminated"], discount=s.discount, trace=s.trace)
-            judged = standardised(beyond_all(gained)).clamp(-FAR, FAR)
+            judged = standardised(self.beyond_all(gained)).clamp(-FAR, FAR)
             known = {**batch, "gained": judged, "returned": gained + value[:, :-1]}
         for _ in range(s.epochs):
             yield from windows(known, batch["reward"].shape[1] if s.recurrent else s.window, rng)
@@ -116,7 +109,7 @@ class ActorCritic(Method):
         policy = -torch.minimum(ratio * gained, ratio.clamp(1 - s.clip, 1 + s.clip) * gained).mean()
         critic = nn.functional.smooth_l1_loss(self.value(seen), batch["returned"])
         entropy = heads.entropy(shares).mean()
-        worth = s.entropy * (1 - float(batch["progress"][0])) * len(heads.sizes)
+        worth = s.entropy * max(0.0, 1 - float(batch["progress"][0])) * len(heads.sizes)
         loss = policy + s.critic_weight * critic - worth * entropy
         if self.ruled and s.habit:
             with torch.no_grad():

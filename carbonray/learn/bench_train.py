@@ -181,7 +181,9 @@ MERGED: Mapping[str, Callable[[Iterable[float]], float]] = {
 
 
 def _ready(task: Task, device: str) -> tuple[Problem, Method]:
-    return task.problem.to(device), task.method().to(device)
+    method = task.method().to(device)
+    method.begin(task.seed)
+    return task.problem.to(device), method
 
 
 def _timed(device: str, work: Callable[[], int]) -> dict[str, float]:

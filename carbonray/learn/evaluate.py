@@ -146,7 +146,7 @@ def evaluate(
         done.append(seed)
     progress("evaluating", runs * (len(done) + len(broken)), runs * seeds)
     if first is None:
-        raise next(iter(broken.values()), KeyboardInterrupt())
+        raise next(iter(broken.values())) if len(broken) == seeds else KeyboardInterrupt
     told = summarised(_table(rows, "trained", "rule"), role=saved.card.role, one=one)
     told["left_out"] = {str(seed): str(error) for seed, error in broken.items()}
     if response is not None:
@@ -154,7 +154,7 @@ def evaluate(
         told["best_response"] = {"policy": response.told(), "figures": figures}
     interrupted = {"interrupted": True} if len(done) + len(broken) < seeds else {}
     return Evaluation(
-        scenario=scenario,
+        scenario=scenario.model_copy(update={"seed": done[0]}),
         result=replace(first, summary=first.summary | interrupted | {"learning": told}),
         learning=pd.DataFrame(rows),
     )

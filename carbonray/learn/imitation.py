@@ -22,21 +22,35 @@ EXPLORED = 0.05
 """Share of first choices that are not the rules', spread over all legal levels."""
 STEPS, ROWS, RATE = 400, 1024, 3e-3
 """Gradient steps, rows of each, and the first learning rate of Adam, which falls to zero."""
+ASKED = 2000
+"""Agents at most, drawn anew in each state, whose rules are learned from."""
+SEED = 1 << 61
+"""Beyond that of a training: of worlds that nobody else meets."""
 
 
 def imitate(decider: Decider, problem: Problem, seed: int) -> bool:
-    """Fit a policy without memory to the rules; whether there are any that levels can stand for."""
-    met = _met(problem, seed)
+    """Fit a policy without memory to the rules.
+
+    Args:
+        decider: fitted in place, on the device where it is.
+        problem: whose worlds have the rules, on the CPU.
+        seed: of the training.
+
+    Returns:
+        Whether there are rules that levels can stand for, of agents of one role; else nothing is changed.
+    """
+    met = None if len(problem.world.roles) > 1 else _met(problem, SEED + seed)
     if met is None:
         return False
-    seen, mask, shares = (values.to(problem.team_of.device) for values in met)
+    device = next(decider.parameters()).device
+    seen, mask, shares = (values.to(device) for values in met)
     spread = mask / decider.heads.within(mask.float())
     wanted = (1 - EXPLORED) * shares + EXPLORED * spread
     rng = torch.Generator().manual_seed(seed)
     optimiser = torch.optim.Adam(decider.parameters(), lr=RATE)
     for step in range(STEPS):
         optimiser.param_groups[0]["lr"] = RATE * (1 - step / STEPS)
-        rows = torch.randint(len(seen), (ROWS,), generator=rng).to(seen.device)
+        rows = torch.randint(len(seen), (ROWS,), generator=rng).to(device)
         logits, _ = decider(seen[rows][:, None, None])
         said = decider.heads.log_shares(legal_only(logits[:, 0, 0], mask[rows]))
         optimiser.zero_grad()
@@ -65,8 +79,9 @@ def _met(problem: Problem, seed: int) -> tuple[Tensor, Tensor, Tensor] | None:
                 return None
             looks = world.observe(agents, commons)
             look = looks[role]
-            for column, values in zip(columns, (look.values, look.mask, shares[role]), strict=True):
-                column.append(values[0].cpu()[own])
+            asked = own[torch.randperm(len(own), generator=rng)[:ASKED]]
+            for column, values in zip(columns, (look.values.float(), look.mask, shares[role].float()), strict=True):
+                column.append(values[0].cpu()[asked])
             strays = torch.rand(1, len(everyone[role]), generator=rng) < disturbed
             chance = world.decode(any_legal(world, looks, rng))
             actions = blend(chance, ruled, strays.to(look.values.device)) if disturbed else ruled
@@ -76,4 +91,4 @@ def _met(problem: Problem, seed: int) -> tuple[Tensor, Tensor, Tensor] | None:
             except WorldError:
                 break
     seen, mask, wanted = (torch.cat(column) for column in columns)
-    return seen.to(torch.float32), mask, wanted.to(torch.float32)
+    return seen, mask, wanted

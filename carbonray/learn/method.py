@@ -67,8 +67,12 @@ class Method(nn.Module, ABC):
     share: Tensor
     traits: Tensor
 
-    def begin(self) -> None:
-        """What is learned before the first episode, once in a training."""
+    def begin(self, seed: int) -> None:
+        """What is learned before the first episode; every learner of a group does it by itself, with the same seed.
+
+        Args:
+            seed: of the training.
+        """
 
     @property
     def learned(self) -> Decider:
@@ -112,16 +116,16 @@ class Method(nn.Module, ABC):
 
     def team_reward(self, reward: Tensor) -> Tensor:
         """[..., G] what each team earned per stake, as a share of the horizon; of many teams, beyond their median."""
-        return beyond_all(self.by_team(reward * self.share) / self.horizon)
+        return self.beyond_all(self.by_team(reward * self.share) / self.horizon)
 
+    def beyond_all(self, values: Tensor) -> Tensor:
+        """Values [..., G] or [..., n] less their median at each moment, if there are many teams.
 
-def beyond_all(values: Tensor) -> Tensor:
-    """Values [..., G] less their median at each moment, if there are many teams.
-
-    What happens to all at once, such as a boom, would else be credited to what all did at the time.  The median of many
-    does not depend on what one of them does, nor on a few who earn fortunes; of few it does, and they are left alone.
-    """
-    return values - values.median(-1, keepdim=True).values if values.shape[-1] >= MANY else values
+        What happens to all at once, such as a boom, would else be credited to what all did at the time.  The median of
+        many does not depend on what one of them does, nor on a few who earn fortunes; of few it does, and they are
+        left alone.
+        """
+        return values - values.median(-1, keepdim=True).values if self.problem.teams >= MANY else values
 
 
 MANY = 50
@@ -191,6 +195,3 @@ def standardised(values: Tensor) -> Tensor:
 def figures(**values: Tensor | float) -> Mapping[str, Tensor]:
     """Figures to be logged, without their history."""
     return {name: torch.as_tensor(value).detach() for name, value in values.items()}
-
-
-__all__ = ["Acted", "Batch", "Method", "Settings", "UnitInterval", "advantages", "figures", "standardised", "windows"]

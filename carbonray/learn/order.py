@@ -15,7 +15,8 @@ from carbonray.learn.task import Task, pack, settings_of
 FILE = "training.json"
 """Of a training's folder."""
 PLAIN = (
-    "role", "team", "alone", "against", "replicas", "runners", "learners", "budget", "seed", "tolerance", "patience",
+    "role", "team", "alone", "against", "replicas", "runners", "learners", "gpus_per_learner", "budget", "seed",
+    "tolerance", "patience",
 )  # fmt: skip
 """What is an option of the same name, with a plain value."""
 
@@ -92,7 +93,7 @@ class TrainingOrder(BaseModel):
         for name in PLAIN:
             value = getattr(self, name)
             if value != type(self).model_fields[name].default:
-                words += [f"--{name}", f"{value:g}" if isinstance(value, float) else str(value)]
+                words += [f"--{name.replace('_', '-')}", f"{value:g}" if isinstance(value, float) else str(value)]
         words += [word for change in self.changes for word in ("--set", change)]
         words += [word for name, value in self.settings.items() for word in ("--learn", f"{name}={value}")]
         return shlex.join(words)

@@ -97,9 +97,10 @@ class Trained:
         before = memory[LSTM].to(device) if memory and LSTM in memory else None
         values, after = network.values(look.values[mine], None if before is None else before[mine])
         values = legal_only(values, look.mask[mine])
-        chosen = (
-            drawn(heads, values, self._uniforms(now, len(mine), device)[mine]) if self.sampled else heads.best(values)
-        )
+        if self.sampled:
+            chosen = drawn_exactly(heads, values, self._uniforms(now, len(mine), device)[mine])
+        else:
+            chosen = heads.best(values)
         levels = torch.zeros(*mine.shape, len(heads.sizes), dtype=torch.int64, device=device)
         levels[mine] = chosen
         if memory is None:
@@ -129,8 +130,10 @@ MANY = 8
 """Heads that are not listed any more."""
 
 
-def drawn(heads: Heads, logits: Tensor, uniform: Tensor) -> Tensor:
+def drawn_exactly(heads: Heads, logits: Tensor, uniform: Tensor) -> Tensor:
     """[R, H] levels drawn with the probabilities of logits [R, L], from numbers [R, H] in [0, 1).
+
+    As `Heads.drawn`, which is faster, but with the same levels for any batch and on any machine.
 
     The level is that at which the running sum of the weights passes the number's share of all; levels without weight,
     as forbidden ones are, are passed over.

@@ -18,7 +18,7 @@ from carbonray.learn.networks import Heads, Shape
 from carbonray.runtime import inprocess
 from carbonray.runtime.shard import Policy, Rules
 from carbonray.worlds import draws
-from carbonray.worlds.world import Observation, Role, World
+from carbonray.worlds.world import Observation, Role, World, WorldError
 
 TEAMS = ("agent", "sector", "region", "economy")
 """Who may share a reward."""
@@ -230,7 +230,12 @@ def _met(
             looks = world.observe(state.agents[0], state.commons)
             seen.append(looks[role].values[0, ids].to("cpu", torch.float32))
             actions = world.decode(any_legal(world, looks, rng)) if random else None
-            taken = inprocess.advance(world, state, [shocks], [edges], None if actions is None else [actions])
+            try:
+                taken = inprocess.advance(world, state, [shocks], [edges], None if actions is None else [actions])
+            except WorldError:  # chance may bring a world to an impossible state, rules should not
+                if not random:
+                    raise
+                break
             state = taken.state
             rewards.append(taken.rewards[0][role][0, ids].cpu() / stake)
     features = torch.stack(seen).flatten(0, 1).to(torch.float64)

@@ -130,10 +130,17 @@ class MethodLearner(TorchLearner):
     """Takes the gradient steps that a method asks for."""
 
     def build(self) -> None:
-        """Make module and optimiser; random numbers are the same in all learners."""
+        """Make module and optimiser, and learn what comes before the first episode, unless a checkpoint follows.
+
+        Random numbers are the same in all learners, and so are weights to the last bit.
+        """
         super().build()
-        torch.set_num_threads(1)
-        self.method.begin()
+        if not self.config.env_config.get("resumed"):
+            torch.set_num_threads(1)
+            self.method.begin(self.task.seed)
+            if torch.distributed.is_available() and torch.distributed.is_initialized():
+                for values in self.method.state_dict().values():
+                    torch.distributed.broadcast(values.view(torch.uint8) if values.dtype == torch.bool else values, 0)
         self.rng = torch.Generator().manual_seed(self.task.seed)
 
     @property

@@ -34,8 +34,11 @@ def ship(name: str, work: Path) -> Path:
     trained = train(name, out=work / place, **SETTINGS[world])
     found = evaluate(trained.policy)
     found.write(work / f"{place}-evaluated")
-    measured = {}
-    for figure in found.summary["learning"]["figures"]:
+    told = found.summary["learning"]
+    if not trained.finished or found.summary["interrupted"] or told["left_out"]:
+        raise SystemExit(f"{name}: was interrupted, or a seed came to nothing; it is not shipped")
+    measured: dict[str, float] = {"seeds": len(told["seeds"])}
+    for figure in told["figures"]:
         if figure["name"] in TOLD:
             parts = {part: figure[part] for part in ("trained", "rule", "difference")}
             low, high = figure["difference_interval"] or (None, None)

@@ -60,9 +60,10 @@ class Task:
         finally:
             torch.random.set_rng_state(state)
 
-    def with_settings(self, settings: Settings) -> "Task":
-        """The same task with other settings."""
-        return replace(self, settings=settings)
+    def with_settings(self, settings: Settings, words: str) -> "Task":
+        """The same task with other settings, which the command that trains it again names by further words."""
+        origin = self.origin and {**self.origin, "command": f"{self.origin['command']} {words}"}
+        return replace(self, settings=settings, origin=origin)
 
     def save_policy(self, folder: Path, method: Method, agent_steps: int) -> None:
         """Write what acts into a folder, if it is known what it was trained for."""

@@ -19,6 +19,7 @@ from typing import Any
 import pandas as pd
 
 from carbonray.config_worlds import AnyScenario
+from carbonray.data.scenarios import names
 from carbonray.learn.order import TrainingOrder, order_of, read_order
 from carbonray.learn.problem import ProblemError
 from carbonray.learn.task import Task
@@ -179,8 +180,9 @@ def _learning(
     scenario = load_target(target, settings, firms=firms, years=years)
     if scenario.world != "cbam":
         return scenario
-    given = firms is not None or not isinstance(target, str) or any(s.startswith("firms.number=") for s in settings)
-    changed = {"learned": True} if given else {"learned": True, "number": FIRMS}
+    shipped = str(target) in (*names(), *(f"cbam/{name}" for name in names()))
+    given = firms is not None or any(setting.startswith("firms.number=") for setting in settings)
+    changed = {"learned": True, "number": FIRMS} if shipped and not given else {"learned": True}
     return scenario.model_copy(update={"firms": scenario.firms.model_copy(update=changed)})
 
 
@@ -199,14 +201,15 @@ def _train(order: TrainingOrder, task: Task, folder: Path, address: str | None, 
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     with cluster.connected(address):
         found = tuned(order, task, folder / TUNE, told(progress, order))
-    table = found.table[[name for name in COLUMNS if name in found.table]]
+    every = found.table[[name for name in COLUMNS if name in found.table]]
+    table = every[every["trial"] == found.best]
     before = folder / TABLE
     if before.exists() and found.went_on:
         old = pd.read_parquet(before)
         table = pd.concat([old[old["agent_steps"] < table["agent_steps"].min()], table], ignore_index=True)
-    outputs.write_table(table, before)
+    outputs.write_table(every if order.searches else table, before)
     found.take_policy(folder / POLICY)
-    last = found.table.iloc[-1]
+    last = table.iloc[-1]
     converged = bool(last["converged"])
     finished = converged or last["agent_steps"] >= order.budget
     return TrainingResult(folder=folder, table=table, finished=finished, converged=converged, notices=found.notices)

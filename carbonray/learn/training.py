@@ -1,6 +1,7 @@
 """The loop of a training: play, learn, send weights, and see how far it has come."""
 
 import json
+import shlex
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -59,8 +60,10 @@ class Training(Algorithm):
         if searched:
             task: Task = config.env_config["task"]
             settings = settings_of(task.algorithm, {**task.settings.model_dump(), **searched})
-            config.env_config["task"] = task.with_settings(settings)
+            found = shlex.join(word for name, value in searched.items() for word in ("--learn", f"{name}={value}"))
+            config.env_config["task"] = task.with_settings(settings, found)
         self.agent_steps = 0
+        config.env_config["resumed"] = start is not None
         super().setup(config)
         task = self.task
         width = task.problem.spec.features + task.problem.heads.levels
@@ -130,6 +133,8 @@ class Training(Algorithm):
         config: Any = self.config
         learners = max(1, config.num_learners)
         rows = len(batch["reward"]) // learners * learners
+        if not rows:
+            raise TrainingError(f"iteration {self.iteration}: too few runners are left for {learners} learners")
         whole: Any = SampleBatch({name: values[:rows] for name, values in batch.items()})  # type: ignore[no-untyped-call]
         group: Any = self.learner_group
         results: list[Any] = group.update(batch=MultiAgentBatch({DEFAULT_MODULE_ID: whole}, env_steps=rows))

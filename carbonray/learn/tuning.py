@@ -33,7 +33,8 @@ class Tuned:
     """What Tune left."""
 
     table: pd.DataFrame  # figures by iteration, of all trials
-    checkpoint: Path  # the best trial's last
+    best: int  # the trial whose policy is taken
+    checkpoint: Path  # its last
     went_on: bool  # whether it began from an earlier checkpoint
     notices: list[str] = field(default_factory=list)
 
@@ -103,12 +104,15 @@ def tuned(order: TrainingOrder, task: Task, folder: Path, tell: Callable[[Mappin
         ),
     ).fit()
     frames = _frames(results)
-    checkpoint = _best(results) if not order.searches or results.num_errors < len(results) else None
+    best = _best(results) if not order.searches or results.num_errors < len(results) else None
+    kept = None if best is None else results[best].checkpoint
+    checkpoint = kept and Path(kept.path)
     if checkpoint is None or (results.num_errors and not order.searches):
         why = listener.failures[-1] if listener.failures else "no iteration was finished"
         raise TrainingError(f"{folder.parent}: {why}; go on with: carbonray train --resume {folder.parent}")
     notices = [f"{results.num_errors} of {len(results)} trials failed"] if results.num_errors else []
-    return Tuned(table=pd.concat(frames), checkpoint=checkpoint, went_on=start is not None, notices=notices)
+    assert best is not None
+    return Tuned(table=pd.concat(frames), best=best, checkpoint=checkpoint, went_on=start is not None, notices=notices)
 
 
 def _frames(results: Any) -> list[pd.DataFrame]:
@@ -147,9 +151,12 @@ def last_whole(folder: Path) -> Path | None:
     return next((path for path in reversed(found) if whole(path)), None)
 
 
-def _best(results: Any) -> Path | None:
-    best = results.get_best_result(metric="mean_return", mode="max") if len(results) > 1 else results[0]
-    return Path(best.checkpoint.path) if best.checkpoint else None
+def _best(results: Any) -> int:
+    """The trial with the highest return in the end."""
+    if len(results) == 1:
+        return 0
+    path = results.get_best_result(metric="mean_return", mode="max").path
+    return next(place for place, each in enumerate(results) if each.path == path)
 
 
 def _last_line(file: str | None) -> str:

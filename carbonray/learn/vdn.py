@@ -16,12 +16,13 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from carbonray.learn.method import Acted, Batch, Method, Settings, figures, window
+from carbonray.learn.method import Method, Settings, figures, window
 from carbonray.learn.networks import Decider, Weights, legal_only
 from carbonray.learn.problem import Problem
+from carbonray.learn.rollout import Acted, Batch
 from carbonray.units import UnitInterval
 
-RESTING = 0.5
+STAYING = 0.5
 """Share of explored levels that change nothing, where the role tells which those are."""
 
 
@@ -85,7 +86,7 @@ class Vdn(Method):
         any_level = heads.any_of(mask, uniform)
         if self.problem.spec.rest is not None:
             rest = torch.tensor(self.problem.spec.rest, device=device).expand_as(best)
-            stays = torch.rand(best.shape, generator=rng, device=device) < RESTING
+            stays = torch.rand(best.shape, generator=rng, device=device) < STAYING
             if mask is not None:
                 stays &= heads.chosen(mask, rest)
             any_level = torch.where(stays, rest, any_level)

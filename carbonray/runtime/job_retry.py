@@ -64,15 +64,21 @@ def _training(order: Order) -> Order:
         return order
     try:
         held = json.loads((Path(out) / "training.json").read_text(encoding="utf-8"))
-        told = {"scenario": held["scenario"]["name"], "algorithm": held["algorithm"], "seed": held["seed"]}
+        told = {**held, "scenario": held["scenario"]["name"]}
     except (OSError, ValueError, KeyError, TypeError):
         raise JobError(f"{out}: exists already and holds no training; give another --out") from None
     scenario = scenario_of(order, order.targets[0] if order.targets else DEFAULT).name
     asked = {"scenario": scenario, "algorithm": order.given("algorithm") or "ppo", "seed": order.given("seed") or 0}
+    asked |= {name: order.given(name) for name in COMPARED if order.given(name) is not None}
     for name, value in asked.items():
-        if told[name] != value:
-            raise JobError(f"{out}: holds a training with another {name}, {told[name]}; give another --out")
-    return Order(command="train", options={"resume": out})
+        if told.get(name) != value:
+            raise JobError(f"{out}: holds a training with another {name}, {told.get(name)}; give another --out")
+    budget = {} if order.given("budget") is None else {"budget": order.given("budget")}
+    return Order(command="train", options={"resume": out, **budget})
+
+
+COMPARED = ("role", "team", "alone", "replicas", "runners", "learners", "tolerance", "patience")
+"""Options of a training that a retry may not change; a budget may."""
 
 
 @dataclass(frozen=True, kw_only=True)

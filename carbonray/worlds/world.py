@@ -156,7 +156,7 @@ class World(Protocol[A, K, D]):
     def encode(self, actions: D) -> Mapping[str, Tensor] | None:
         """Shares of levels that stand for the actions of rule agents on average, [B, n, sum of heads] by role.
 
-        Learners start from them; from nothing where there are none.
+        Policies that are learned may start from them; from nothing where there are none.
         """
 
     def act(self, agents: A, commons: K, actions: D, shocks: Shocks) -> tuple[A, Bid]:

@@ -44,7 +44,7 @@ def train(
     checked = settings_of(algorithm, settings)
     task = Task(packed=pickle.dumps(problem), algorithm=algorithm, settings=checked, replicas=replicas, seed=seed)
     method, rng = task.method(), torch.Generator().manual_seed(seed)
-    method.begin()
+    method.begin(seed)
     trained = [each for each in method.parameters() if each.requires_grad]
     optimiser = torch.optim.Adam(trained, lr=checked.learning_rate, eps=1e-5)
     for iteration in range(iterations):

@@ -48,7 +48,7 @@ class Firms:
     stock: Tensor  # [B, S, n] inputs in stock
     cover: Tensor  # largest effective scale that every stock allows
     scale: Tensor  # inputs per unit of output relative to the cell: unit cost to the power epsilon
-    margin: Tensor  # profit per unit over unit cost, last quarter
+    margin: Tensor  # revenue per unit less all costs, over unit cost, last quarter
     embodied: Tensor  # t CO2 / USD, with inputs
     struck: Tensor  # share of output lost after the market cleared
     output: Tensor  # made this quarter

@@ -6,6 +6,7 @@ largest firm of the same good in another region.  Both cost a share of the value
 Axes: B replica, n firm, G covered good, R region, C cell, S good, D destination, K buyer.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -88,13 +89,16 @@ def moved_share(sourcing: Sourcing, before: Sourcing, shares: Tensor, cell: Tens
     return torch.where(sourcing.origin == before.origin, now - then, now).clamp(min=0.0)
 
 
-def bid(sourcing: Sourcing, shares: Tensor, cell: Tensor, scale: Tensor, bound: float) -> dict[str, Total]:
+def bid(
+    params: FirmParams, sourcing: Sourcing, shares: Tensor, cell: Tensor, scale: Tensor, bound: float
+) -> dict[str, Total]:
     """What the market must know of preferences, weighted by firms' scale h.
 
     favour_rest [G * C] = sum h / n;  favour [G * R * C] = sum over firms favouring r of h (k - 1) / n,
     with k = exp(weight) and n = 1 + share (k - 1), so that a firm's shares still sum to one.
     """
     n_goods, n_regions, n_cells = shares.shape
+    most = max(1.0, math.exp(params.sourcing_limit))
     excess = sourcing.weight.exp() - 1
     rest = scale.unsqueeze(1) / (1 + favoured_share(sourcing, shares, cell) * excess)
     goods = torch.arange(n_goods, device=cell.device)[:, None]
@@ -102,7 +106,7 @@ def bid(sourcing: Sourcing, shares: Tensor, cell: Tensor, scale: Tensor, bound: 
     by_origin = (goods * n_regions + sourcing.origin) * n_cells + cell
     return {
         "favour_rest": exact.keyed_totals(rest, by_good, n_goods * n_cells, bound),
-        "favour": exact.keyed_totals(rest * excess, by_origin, n_goods * n_regions * n_cells, bound),
+        "favour": exact.keyed_totals(rest * excess, by_origin, n_goods * n_regions * n_cells, bound * most),
     }
 
 

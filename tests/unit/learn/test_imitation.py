@@ -11,9 +11,10 @@ from policies import saved
 
 from carbonray.data.load_world import load_world
 from carbonray.data.scenarios import load
+from carbonray.learn import rollout
 from carbonray.learn.actor_critic import ActorCriticSettings
 from carbonray.learn.imitation import imitate
-from carbonray.learn.networks import Decider
+from carbonray.learn.networks import Decider, Heads, legal_only
 from carbonray.learn.policy_folder import load as load_policy
 from carbonray.learn.ppo import Ppo
 from carbonray.learn.problem import Problem, problem_of
@@ -43,16 +44,21 @@ def test_levels_stand_for_what_rule_firms_do_on_average(rates: list[float]) -> N
 def test_games_without_rules_for_levels_start_from_nothing() -> None:
     problem = problem_of(MatrixGame())
     method = Ppo(problem, ActorCriticSettings())
-    before = {name: value.clone() for name, value in method.state_dict().items()}
+    before = {name: value.clone() for name, value in method.decider.state_dict().items()}
     assert not imitate(method.decider, problem, seed=0)
-    method.begin()
-    assert all(torch.equal(value, before[name]) for name, value in method.state_dict().items())
+    method.begin(seed=0)
+    assert not method.ruled
+    assert all(torch.equal(value, before[name]) for name, value in method.decider.state_dict().items())
 
 
 @pytest.fixture(scope="module")
 def problem() -> Problem:
     scenario = load("moderate", **{"firms.number": 960, "firms.learned": True, "years": 5})
     return problem_of(load_world(scenario))
+
+
+def ppo(problem: Problem, **settings: float) -> Ppo:
+    return Ppo(problem, ActorCriticSettings.model_validate({"hidden": 8, **settings}))
 
 
 @pytest.mark.slow
@@ -69,6 +75,28 @@ class TestFirms:
         for name, within in (("output", 0.03), ("emissions", 0.12)):
             mine, theirs = (getattr(run, name).sum((1, 2)) for run in (learned, ruled))
             assert mine == pytest.approx(theirs, rel=within)
+
+    def test_who_strays_from_the_rules_pays_for_it_by_habit(self, problem: Problem) -> None:
+        """The loss has habit x KL(pi || rules) more, which is nought at the start; not where there are no rules."""
+        batch = rollout.play(problem, lazy := ppo(problem, habit=0.0), replicas=1, seed=1)
+        lazy.begin(seed=0)
+        window = next(lazy.minibatches(batch, torch.Generator().manual_seed(0)))
+        strict = ppo(problem, habit=0.5)
+        strict.load_state_dict(lazy.state_dict())
+        assert bool(strict.ruled)
+        torch.testing.assert_close(strict.loss(window)["loss"], lazy.loss(window)["loss"], rtol=0, atol=1e-6)
+        for method in (lazy, strict):
+            with torch.no_grad():
+                method.decider.head.bias[: len(GROWTHS)] += torch.tensor([1.0, 0.5, 0.0, -0.5, -1.0])
+        seen = window["seen"][:, :-1]
+        now, then = (
+            Heads(problem.spec.heads).log_shares(legal_only(net(seen)[0], window["mask"][:, :-1]))
+            for net in (lazy.decider, lazy.start)
+        )
+        strayed = (now.exp() * (now - then)).sum(-1).mean()
+        assert strayed > 0.01
+        apart = strict.loss(window)["loss"] - lazy.loss(window)["loss"]
+        torch.testing.assert_close(apart, 0.5 * strayed, rtol=1e-3, atol=0)
 
     def test_the_same_seed_gives_the_same_start(self, problem: Problem) -> None:
         found: list[dict[str, Any]] = []

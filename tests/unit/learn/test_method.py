@@ -147,6 +147,20 @@ def test_an_error_that_a_critic_makes_of_all_at_once_says_nothing_of_what_anyone
     torch.testing.assert_close(*judged, rtol=0, atol=1e-4)
 
 
+def test_many_who_share_one_purse_learn_from_what_it_holds() -> None:
+    """In PPO everybody judges by itself; what is beyond all would be nothing where all earn the same."""
+    problem = problem_of(
+        Tastes(players=MANY, features=MANY, tastes=(0,) * MANY, stake=torch.ones(MANY)), team="economy"
+    )
+    method = Ppo(problem, ActorCriticSettings())
+    batch = rollout.play(problem, method, replicas=4, seed=1)
+    judged = []
+    for reward in (batch["reward"], torch.rand(batch["reward"].shape, generator=torch.Generator().manual_seed(0))):
+        window = next(method.minibatches({**batch, "reward": reward}, torch.Generator().manual_seed(0)))
+        judged.append(window["gained"])
+    assert float((judged[0] - judged[1]).abs().mean()) > 0.1
+
+
 def vdn(problem: Problem, **settings: float) -> Vdn:
     """With the given settings."""
     return Vdn(problem, VdnSettings.model_validate(settings))

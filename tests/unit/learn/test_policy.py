@@ -16,7 +16,7 @@ from carbonray.config import Scenario
 from carbonray.data.load_world import load_world
 from carbonray.data.worlds import build_world
 from carbonray.learn.networks import FORBIDDEN, Heads
-from carbonray.learn.policy import LEVELS, LSTM, PolicyError, Trained, blend, drawn
+from carbonray.learn.policy import LEVELS, LSTM, PolicyError, Trained, blend, drawn_exactly
 from carbonray.runtime import inprocess
 from carbonray.runtime.shard import RULES, Moment, Policy
 from carbonray.worlds.cbam import CbamWorld, Economy
@@ -203,7 +203,7 @@ class TestDrawn:
         heads = Heads((3, 3, 2))
         logits = torch.tensor([0.0, 1.0, 2.0, 1.0, FORBIDDEN, 1.0, -1.0, 1.0], dtype=torch.float64)
         uniform = torch.rand(40_000, 3, dtype=torch.float64, generator=torch.manual_seed(0))
-        levels = drawn(heads, logits.expand(len(uniform), -1), uniform)
+        levels = drawn_exactly(heads, logits.expand(len(uniform), -1), uniform)
         for head, part in enumerate(logits.split(heads.sizes)):
             expected = part.softmax(0) * len(uniform)
             counts = torch.bincount(levels[:, head], minlength=len(part))
@@ -214,7 +214,9 @@ class TestDrawn:
     @pytest.mark.parametrize("uniform", [0.0, 0.5, 1 - 2.0**-53])
     def test_the_ends_are_legal(self, uniform: float) -> None:
         logits = torch.tensor([[FORBIDDEN, 0.0, 0.0, FORBIDDEN]], dtype=torch.float64)
-        (level,) = drawn(Heads((4,)), logits, torch.full((1, 1), uniform, dtype=torch.float64)).flatten().tolist()
+        (level,) = (
+            drawn_exactly(Heads((4,)), logits, torch.full((1, 1), uniform, dtype=torch.float64)).flatten().tolist()
+        )
         assert level == (1 if uniform < 0.5 else 2)
 
     def test_seeds_steps_replicas_and_firms_draw_apart(self, world: CbamWorld, role: Role) -> None:
