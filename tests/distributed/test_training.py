@@ -14,6 +14,7 @@ import pytest
 import torch
 from distributed.runs import until
 
+from carbonray.data.scenarios import load
 from carbonray.learn.problem import ProblemError, problem_of
 from carbonray.learn.task import Task, pack, settings_of
 from carbonray.worlds.duopoly import CournotWorld
@@ -108,6 +109,42 @@ def test_a_checkpoint_gives_the_same_next_iteration(connected: None, tmp_path: P
         np.testing.assert_array_equal(found[name], values, err_msg=name)
     for name in ("agent_steps", "mean_return", "convergence_distance", "loss"):
         assert retold[name] == told[name], name
+
+
+def test_all_learners_start_from_the_rules_and_a_checkpoint_keeps_them(connected: None, tmp_path: Path) -> None:
+    from carbonray.learn.order import order_of
+
+    scenario = load("law", **{"firms.number": 960, "firms.learned": True, "years": 1}).model_dump(mode="json")
+    task = order_of(world="cbam", scenario=scenario, settings={"hidden": 8}, replicas=2, budget=1e6).task()
+    found, started, told = {}, {}, {}
+    for learners in (0, 2):
+        trained = training(task, learners=learners)
+        try:
+            started[learners] = parameters(trained)
+            told[learners] = trained.train()["mean_return"]
+            found[learners] = parameters(trained)
+            if learners == 2:
+                other = parameters(trained, learner=1)
+                trained.save_checkpoint(str(tmp_path / "kept"))
+        finally:
+            trained.stop()
+    fresh = task.method().state_dict()
+    assert bool(started[0]["method.ruled"])
+    assert np.abs(started[0]["method.decider.head.bias"] - fresh["decider.head.bias"].numpy()).max() > 0.1
+    assert told[0] == told[2]  # runners play with what learners start from
+    for name, values in found[2].items():
+        np.testing.assert_array_equal(started[2][name], started[0][name], err_msg=name)
+        np.testing.assert_array_equal(values, other[name], err_msg=name)
+        np.testing.assert_allclose(values, found[0][name], rtol=0, atol=LEARNERS_DIFFER, err_msg=name)
+        if name.startswith("method.start."):
+            np.testing.assert_array_equal(values, started[0][name], err_msg=name)
+    again = training(task)
+    try:
+        again.restore_from_path(str(tmp_path / "kept"))
+        for name, values in parameters(again).items():
+            np.testing.assert_array_equal(values, found[2][name], err_msg=name)
+    finally:
+        again.stop()
 
 
 def actors(cluster: Any, kind: str) -> list[int]:
