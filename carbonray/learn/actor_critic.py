@@ -33,6 +33,9 @@ class ActorCriticSettings(Settings):
     """Largest change of a probability's ratio that is rewarded."""
     learning_rate: Positive = 5e-4
     """Of Adam, at first; it falls in a straight line, so that agents who chase each other come to rest."""
+    discount: Annotated[float, Field(ge=0, lt=1)] = 0.95
+    """Worth of a reward that comes one decision later; near one, what is expected after an episode's end counts more
+    than what was earned in it, and critics were seen to run away with that."""
     trace: UnitInterval = 1.0
     """How far errors of the critic are carried back; at one it judges by what was earned, not by what it expects."""
     entropy: NonNegative = 0.003

@@ -15,7 +15,7 @@ from carbonray.learn.train import train
 
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "cbam": {},
-    "climate-negotiation": {"budget": 2e6, "replicas": 4, "learn": {"hidden": 16}},
+    "climate-negotiation": {"budget": 1e6, "replicas": 4, "learn": {"hidden": 16}},
 }
 """Of the training in each world."""
 TOLD = ("reward_per_size", "leakage_rate", "leakage_rate_cbam_goods", "temperature_c")
