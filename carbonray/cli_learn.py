@@ -22,7 +22,7 @@ def train(
         str, typer.Option(help="Who shares a reward: agent (they compete), sector, region, economy (they collude).")
     ] = "agent",
     alone: Annotated[
-        int, typer.Option(metavar="K", help="Only K agents learn, among others who follow rules; all if 0; cbam: 64.")
+        int, typer.Option(metavar="K", help="Only K agents learn, among others who follow rules; all if 0.")
     ] = 0,
     against: Annotated[
         Path | None,
@@ -30,7 +30,7 @@ def train(
     ] = None,
     learn: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="Set the algorithm, e.g. learning_rate=1e-3; repeat to add."),
+        typer.Option(metavar="KEY=VALUE", help="Set the algorithm, e.g. learning_rate=1e-3; help=1 lists all."),
     ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override any key of the scenario.")
@@ -46,7 +46,8 @@ def train(
     tolerance: Annotated[float, typer.Option(help="Distance between iterations under which it has converged.")] = 0.05,
     patience: Annotated[int, typer.Option(help="Iterations in a row that it must be.")] = 10,
     tune: Annotated[
-        int, typer.Option(metavar="N", help="Search learning rate, entropy and size in N trainings; the best is kept.")
+        int,
+        typer.Option(metavar="N", help="Search learning rate, entropy and size in N whole trainings."),
     ] = 0,
     out: Annotated[Path | None, typer.Option(help="New folder; runs/WORLD-SCENARIO-training-N if left out.")] = None,
     resume: Annotated[
@@ -83,7 +84,9 @@ def train(
 
 
 def evaluate(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a policy, or of a training.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Folder of a policy or training, or one built in: law.")
+    ],
     target: Annotated[
         str | None, typer.Option("--on-scenario", metavar="TARGET", help="Another scenario than it was trained in.")
     ] = None,

@@ -97,8 +97,10 @@ class Saved:
 
     @property
     def name(self) -> str:
-        """That of its folder, or of its training's."""
+        """WORLD/SCENARIO of one built in; else that of its folder, or of its training's."""
         folder = self.folder.absolute()
+        if folder.parent == BUILT_IN:
+            return f"{self.card.world}/{self.card.scenario}"
         return folder.parent.name if folder.name == "policy" else folder.name
 
     @property

@@ -97,4 +97,6 @@ def settings_of(algorithm: str, given: Mapping[str, Any]) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"]))
-        raise ProblemError(f"--learn {name}: {first['msg']} (algorithm {algorithm})") from None
+        known = ", ".join(METHODS[algorithm][1].model_fields)
+        rule = f"{algorithm} knows {known}" if first["type"] == "extra_forbidden" else f"{first['msg']} ({algorithm})"
+        raise ProblemError(f"--learn {name}: {rule}") from None

@@ -57,11 +57,14 @@ class TrainingResult:
         last = self.table.iloc[-1]
         seconds = self.table[["sampling_seconds", "learning_seconds"]].sum()
         done = self.table["agent_steps"].max()
+        fell = last["mean_return"] < self.table["mean_return"].iloc[0]
+        worse = ["agents earn less than at first: they compete, or learned too little; evaluate tells"] if fell else []
         ended = "agents changed no more" if self.converged else "budget spent" if self.finished else "interrupted"
         return [
             f"{ended} after {int(last['training_iteration'])} iterations and {done:.3g} decisions of agents",
             f"return {self.table['mean_return'].iloc[0]:.3f} at first, {last['mean_return']:.3f} at last "
             "(sum of an episode's rewards per stake, in their deviations)",
+            *worse,
             f"{self.table['iteration_agent_steps'].sum() / seconds.iloc[0]:.3g} decisions a second played, "
             f"{self.table['agent_steps_learned'].sum() / seconds.iloc[1]:.3g} learned",
             f"policy {self.policy}",
@@ -133,9 +136,12 @@ def train(
     )  # fmt: skip
     task = order.task()  # refuses what cannot be trained before anything is written
     folder = _fresh(scenario) if out is None else Path(out)
-    with outputs.whole_folder(folder) as draft:
-        order.write(draft)
-    return _train(order, task, folder, address, progress)
+    outputs.check_free(folder)
+    with cluster.connected(address):
+        _check_gpus(order)
+        with outputs.whole_folder(folder) as draft:
+            order.write(draft)
+        return _train(order, task, folder, progress)
 
 
 def resume_training(
@@ -157,9 +163,26 @@ def resume_training(
         raise ProblemError(f"--resume {folder}: a search of settings is not resumed; start it anew")
     if budget is not None:
         order = order_of(**{**order.model_dump(), "budget": budget})
-        order.write(Path(folder))
     done = _done(order, Path(folder))
-    return done or _train(order, order.task(), Path(folder), address, progress)
+    if done is not None:
+        return done
+    task = order.task()
+    with cluster.connected(address):
+        _check_gpus(order)
+        order.write(Path(folder))
+        return _train(order, task, Path(folder), progress)
+
+
+def _check_gpus(order: TrainingOrder) -> None:
+    """Refuse a training that the cluster, which this process is connected to, could never start.
+
+    Raises:
+        ProblemError: naming what is missing.
+    """
+    needed, there = order.gpus_per_learner * max(1, order.learners), cluster.gpus()
+    if needed > there:
+        each = f"{order.gpus_per_learner:g}"
+        raise ProblemError(f"--gpus-per-learner {each}: {needed:g} are needed, the cluster has {there:g}")
 
 
 def _done(order: TrainingOrder, folder: Path) -> TrainingResult | None:
@@ -167,10 +190,11 @@ def _done(order: TrainingOrder, folder: Path) -> TrainingResult | None:
     if not ((folder / TABLE).exists() and (folder / POLICY).exists()):
         return None
     table = pd.read_parquet(folder / TABLE)
-    converged = bool(table["converged"].iloc[-1])
-    if not converged and table["agent_steps"].iloc[-1] < order.budget:
+    converged, done = bool(table["converged"].iloc[-1]), table["agent_steps"].iloc[-1]
+    if not converged and done < order.budget:
         return None
-    return TrainingResult(folder=folder, table=table, finished=True, converged=converged)
+    notices = [f"nothing was left to do: {'agents had come to rest' if converged else 'the budget was spent'} before"]
+    return TrainingResult(folder=folder, table=table, finished=True, converged=converged, notices=notices)
 
 
 def _learning(
@@ -194,13 +218,13 @@ def _fresh(scenario: AnyScenario, parent: Path = Path("runs")) -> Path:
     return parent / f"{scenario.world}-{scenario.name}-training-{number}"
 
 
-def _train(order: TrainingOrder, task: Task, folder: Path, address: str | None, progress: Progress) -> TrainingResult:
+def _train(order: TrainingOrder, task: Task, folder: Path, progress: Progress) -> TrainingResult:
+    """Train on the cluster that this process is connected to."""
     from carbonray.learn.tuning import tuned
 
     os.environ.setdefault("TUNE_DISABLE_STRICT_METRIC_CHECKING", "1")
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
-    with cluster.connected(address):
-        found = tuned(order, task, folder / TUNE, told(progress, order))
+    found = tuned(order, task, folder / TUNE, told(progress, order))
     every = found.table[[name for name in COLUMNS if name in found.table]]
     table = every[every["trial"] == found.best]
     before = folder / TABLE

@@ -64,6 +64,7 @@ class Training(Algorithm):
             config.env_config["task"] = task.with_settings(settings, found)
         self.agent_steps = 0
         config.env_config["resumed"] = start is not None
+        self.config = config  # what is changed here is a copy
         super().setup(config)
         task = self.task
         width = task.problem.spec.features + task.problem.heads.levels

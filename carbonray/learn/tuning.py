@@ -1,5 +1,6 @@
 """Ray Tune as the way a training runs: restarts, checkpoints, searches."""
 
+import json
 import logging
 import shutil
 from collections.abc import Callable, Mapping
@@ -11,6 +12,7 @@ import pandas as pd
 from ray import tune
 
 from carbonray.learn.order import TrainingOrder
+from carbonray.learn.policy_folder import CARD
 from carbonray.learn.rllib import TrainingConfig
 from carbonray.learn.task import Task
 from carbonray.learn.training import SEARCHED, Training, TrainingError, whole
@@ -112,6 +114,9 @@ def tuned(order: TrainingOrder, task: Task, folder: Path, tell: Callable[[Mappin
         raise TrainingError(f"{folder.parent}: {why}; go on with: carbonray train --resume {folder.parent}")
     notices = [f"{results.num_errors} of {len(results)} trials failed"] if results.num_errors else []
     assert best is not None
+    if order.searches:
+        command = json.loads((checkpoint / "policy" / CARD).read_text(encoding="utf-8"))["command"]
+        notices.append(f"kept of {len(results)} trials: {command}")
     return Tuned(table=pd.concat(frames), best=best, checkpoint=checkpoint, went_on=start is not None, notices=notices)
 
 

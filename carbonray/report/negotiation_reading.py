@@ -155,7 +155,9 @@ def _certainty(run: NegotiationRun) -> list[str]:
     summary = run.summary
     random = run.scenario.behaviour.kind == "random" and summary.actions_file is None
     bounds = summary.interval("temperature_c")
-    if not random:
+    if summary.policy is not None:
+        said = ["Trained regions may draw what they do; replicas then differ, and so do the seeds of an evaluation."]
+    elif not random:
         said = ["Nothing is drawn in this run: what regions do is fixed, so all replicas are alike."]
     elif bounds:
         said = [

@@ -115,3 +115,10 @@ def memory_mib() -> float:
     chosen = {node.id for node in nodes()}
     told = [node["Resources"].get("memory", 0.0) for node in ray.nodes() if node["NodeID"] in chosen]  # type: ignore[no-untyped-call]
     return sum(told) / 2**20 if all(told) else math.inf
+
+
+def gpus() -> float:
+    """GPUs of the cluster that this process is connected to."""
+    import ray
+
+    return float(ray.cluster_resources().get("GPU", 0.0))  # type: ignore[no-untyped-call]

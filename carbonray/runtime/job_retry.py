@@ -90,7 +90,7 @@ class _Wanted:
     robust: bool
     uncertainty: int | None
     actions: Path | None
-    policy: str | None = None
+    policy: str | None = None  # its name as a run's summary may tell it
 
 
 def _wanted(order: Order) -> _Wanted:
@@ -113,7 +113,7 @@ def _wanted(order: Order) -> _Wanted:
         robust=options.get("robust") is not False,
         uncertainty=options.get("uncertainty"),
         actions=Path(options["actions"]) if options.get("actions") else None,
-        policy=Path(options["policy"]).name if options.get("policy") else None,
+        policy=str(options["policy"]) if options.get("policy") else None,
     )
 
 
@@ -224,7 +224,7 @@ def _other_options(
     from carbonray.runtime.simulate_cbam import draws_of
 
     held_policy = (summary.get("policy") or {}).get("name")
-    if wanted.policy != held_policy:
+    if held_policy not in _names(wanted.policy):
         yield "policy"
     if held_policy is None and wanted.robust != ("ablation" in summary or bool(summary.get("switches"))):
         yield "robust"
@@ -246,3 +246,11 @@ def _differs(actions: Path, datasets: Mapping[str, str], note: Note) -> bool:
     except OSError:
         note(f"{actions}: cannot be read; only the name of the actions is compared")
         return False
+
+
+def _names(policy: str | None) -> tuple[str | None, ...]:
+    """What a run may call the policy that an order names: one built in, a folder, or that of a training."""
+    if policy is None:
+        return (None,)
+    path = Path(policy)
+    return policy, f"cbam/{policy}", path.parent.name if path.name == "policy" else path.name

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from distributed.runs import until
 
 from carbonray.data.scenarios import load
+from carbonray.learn.policy_folder import load as load_policy
 from carbonray.learn.problem import ProblemError, problem_of
 from carbonray.learn.task import Task, pack, settings_of
 from carbonray.worlds.duopoly import CournotWorld
@@ -171,6 +173,30 @@ class Strike:
 SMALL: Mapping[str, Any] = {"firms": 960, "years": 1, "budget": 1e5, "patience": 10_000, "learn": {"hidden": 8}}
 
 
+def test_a_search_tries_settings_that_differ_and_tells_which_it_kept(cluster: Any, tmp_path: Path) -> None:
+    from carbonray.learn.train import train
+
+    asked = {**SMALL, "budget": 2e4, "learn": {}}
+    found = train("moderate", out=tmp_path / "found", tune=2, address=cluster.address, **asked)
+    every = pd.read_parquet(tmp_path / "found" / "training.parquet")
+    first, second = (every[every["trial"] == trial]["loss"].to_numpy() for trial in (0, 1))
+    assert not np.array_equal(first, second)
+    card = load_policy(found.policy).card
+    assert f"--learn hidden={card.hidden}" in card.command
+    assert "--learn learning_rate=" in card.command
+    assert card.command in found.notices[-1]
+    assert set(found.table["trial"]) < {0, 1}
+
+
+def test_gpus_that_are_not_there_are_refused_before_anything_starts(cluster: Any, tmp_path: Path) -> None:
+    from carbonray.learn.train import train
+
+    asked = {**SMALL, "learners": 1, "gpus_per_learner": 1, "address": cluster.address}
+    with pytest.raises(ProblemError, match=r"^--gpus-per-learner 1: 1 are needed, the cluster has 0$"):
+        train("moderate", out=tmp_path / "none", **asked)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("kind", "changes"),
     [
@@ -263,7 +289,7 @@ REFUSED: Mapping[str, tuple[dict[str, Any], str]] = {
     "algorithm": ({"algorithm": "sarsa"}, "--algorithm sarsa: choose vdn, actor-critic, ppo"),
     "team": ({"team": "village"}, "--team village: firms know agent, sector, region, economy"),
     "setting": ({"learn": {"learning_rate": -1}}, "--learn learning_rate: Input should be greater than 0"),
-    "unknown setting": ({"learn": {"speed": 1}}, "--learn speed: Extra inputs are not permitted"),
+    "unknown setting": ({"learn": {"speed": 1}}, "--learn speed: ppo knows learning_rate, "),
     "role": ({"role": "king"}, "--role king: this world has firm"),
     "rows": ({"learners": 3}, "learners: 3 cannot share 2 rows evenly"),
     "budget": ({"budget": 0}, "--budget: Input should be greater than or equal to 1"),

@@ -20,7 +20,7 @@ REFUSED = {
     "algorithm": (("train", "law", "--algorithm", "sarsa"), "--algorithm sarsa: choose vdn, actor-critic, ppo"),
     "role": (("train", "law", *SMALL, "--role", "king"), "--role king: this world has firm"),
     "team": (("train", "law", *SMALL, "--team", "town"), "--team town: firms know agent, sector, region, economy"),
-    "setting": (("train", "law", "--learn", "speed=1"), "--learn speed: Extra inputs are not permitted"),
+    "setting": (("train", "law", "--learn", "speed=1"), "--learn speed: ppo knows learning_rate, last_rate, discount"),
     "no equals sign": (("train", "law", "--learn", "speed"), "--learn speed: write KEY=VALUE"),
     "budget": (("train", "law", "--budget", "0"), "--budget: Input should be greater than or equal to 1"),
     "rows": (("train", "law", "--learners", "3"), "learners: 3 cannot share 2 rows evenly"),
