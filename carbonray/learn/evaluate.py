@@ -63,7 +63,7 @@ class Evaluation:
     def lines(self) -> list[str]:
         """What the command line prints."""
         told = self.summary["learning"]
-        return [*self.result.lines(), *learning_lines(told), *response_lines(told)]
+        return [f"run of seed {told['seeds'][0]}:", *self.result.lines(), *learning_lines(told), *response_lines(told)]
 
     def write(self, out: str | Path, finish: Callable[[Path], object] = lambda folder: None) -> Path:
         """Write the run directory of the first seed, with learning.parquet.
@@ -240,8 +240,9 @@ def compared(table: pd.DataFrame, first: str, second: str) -> list[dict[str, Any
 def learning_lines(told: Mapping[str, Any]) -> list[str]:
     """The comparison for a terminal."""
     trained = f"one trained {told['role']}" if told["one"] else f"trained {told['role']}s"
-    heads = f"{trained:>18}{'rules':>14}{'difference':>14}  [95 %] over {len(told['seeds'])} seeds"
-    return [f"  {'':28}{heads}", *_lines(told["figures"], "trained", "rule")]
+    count = len(told["seeds"])
+    heads = f"{trained:>18}{'rules':>14}{'difference':>14}  [95 %] over {count} {'seed' if count == 1 else 'seeds'}"
+    return [f"  {'':28}{heads}", *_lines(told["figures"], "trained", "rule", count)]
 
 
 def response_lines(told: Mapping[str, Any]) -> list[str]:
@@ -258,13 +259,13 @@ def response_lines(told: Mapping[str, Any]) -> list[str]:
     alone = f"one {told['role']} among trained"
     return [
         f"  {alone:28}{DEVIATES:>18}{STAYS:>14}{'gain':>14}  [95 %], deviates: follows {found['policy']['name']}",
-        *_lines(found["figures"], DEVIATES, STAYS),
+        *_lines(found["figures"], DEVIATES, STAYS, len(told["seeds"])),
         f"  exploitability {said}; this is one answer, and a better one may exist",
     ]
 
 
-def _lines(figures: Sequence[Mapping[str, Any]], first: str, second: str) -> list[str]:
-    """A line for each figure."""
+def _lines(figures: Sequence[Mapping[str, Any]], first: str, second: str, seeds: int) -> list[str]:
+    """A line for each figure, which says in how many of the seeds it is defined if not in all."""
     lines = []
     for figure in figures:
         if figure[first] is None:
@@ -273,5 +274,6 @@ def _lines(figures: Sequence[Mapping[str, Any]], first: str, second: str) -> lis
         bounds = figure["difference_interval"]
         spread = "" if bounds is None else f"  [{bounds[0]:.4g}, {bounds[1]:.4g}]"
         values = f"{figure[first]:18.5g}{figure[second]:14.5g}{figure['difference']:14.4g}"
-        lines.append(f"  {figure['name']:28}{values}{spread}")
+        few = "" if figure["seeds"] == seeds else f"  in {figure['seeds']} of them"
+        lines.append(f"  {figure['name']:28}{values}{spread}{few}")
     return lines

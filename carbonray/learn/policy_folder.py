@@ -117,7 +117,8 @@ class Saved:
         """What a run's summary says of it."""
         card = self.card
         return {"name": self.name, "sha256": card.sha256, "method": card.method, "acts": card.acts,
-                "scenario": f"{card.world}/{card.scenario}"}  # fmt: skip
+                "scenario": f"{card.world}/{card.scenario}", "agent_steps": card.agent_steps,
+                "command": card.command}  # fmt: skip
 
 
 def save(folder: Path, decider: Decider, origin: Origin) -> Path:

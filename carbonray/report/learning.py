@@ -90,8 +90,12 @@ def _set_up(told: Learning, policy: TrainedPolicy) -> str:
         if told.one
         else f"All {told.role}s follow it, in the run and in its reference."
     )
+    length = "" if policy.agent_steps is None else f" with {policy.agent_steps:,} decisions of {told.role}s"
+    how = f" ({policy.command})" if policy.command else ""
+    draws = f" Each {told.role} draws what it does with the probabilities of the network." * (policy.acts == "sampled")
     return (
-        f"The policy is {policy.name}: one small network, trained by {policy.method} under {policy.scenario}. {who} "
+        f"The policy is {policy.name}: one small network, trained by {policy.method} under {policy.scenario}"
+        f"{length}{how}.{draws} {who} "
         f"Beside it stand the same {told.role}s under rules, with the same random numbers, for "
         f"{count} {'seed' if count == 1 else 'seeds'}. The rest of this page shows the trained run of the first seed."
     )

@@ -49,19 +49,25 @@ def _what_happens(run: Run) -> list[str]:
     summary, home = run.summary, home_name(run)
     first, last = summary.years
     here, abroad = summary.home_reduction_mt, summary.foreign_increase_mt
+    when = f"From {first} to {last}" if last > first else f"In {first}"
     said = [
-        f"From {first} to {last} {home} emits {_compared(-here)} in the same world without its policy; all other "
+        f"{when} {home} emits {_compared(-here)} in the same world without its policy; all other "
         f"regions together emit {_more(abroad)}."
     ]
     if summary.leakage_rate is None:
         said.append(f"There is no leakage rate: {undefined_reason(summary)}.")
+    elif summary.leakage_rate > 1:
+        said.append(
+            f"So {percent(summary.leakage_rate)} of the fall at home reappears abroad: more than is cut, and the world "
+            "emits more. Where the fall is small, so is what the rate says."
+        )
     elif summary.leakage_rate >= 0:
         said.append(f"So {percent(summary.leakage_rate)} of the fall at home reappears abroad; the rest is a real cut.")
     else:
         said.append(f"Emissions abroad fall too, so the leakage rate is negative: {percent(summary.leakage_rate)}.")
     said.append(_goods_sentence(summary))
     share, sector = largest_sector(run)
-    if sector and share > LARGE_SHARE:
+    if sector and share > LARGE_SHARE and abs(summary.leakage_rate or 0.0) < 1:
         said.append(
             f"{percent(share)} of the fall at home is in {sector_name(sector)}: that large denominator keeps the total "
             "rate low, so read the rate of the CBAM goods beside it."

@@ -120,6 +120,8 @@ class TrainedPolicy(Part):
     method: str
     acts: str = ""
     scenario: str  # world/scenario of its training
+    agent_steps: int | None = None  # decisions that it was trained with
+    command: str = ""  # that trains it again
 
 
 class LearningFigure(Part):

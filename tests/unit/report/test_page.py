@@ -29,7 +29,7 @@ def unpictured(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("unpictured")
 def test_says_the_headline_in_plain_words(run_dir: Path, page_of: Any) -> None:
     text = page_of(write_report(run_dir)).text
-    assert "From 2030 to 2030 HOM emits 40.0 Mt CO2 less" in text
+    assert "In 2030 HOM emits 40.0 Mt CO2 less" in text
     assert "So 10.0 % of the fall at home reappears abroad" in text
     assert "For the CBAM goods alone the rate is 25.0 %" in text
     assert "80.0 % of the fall at home is in services" in text
