@@ -189,7 +189,10 @@ def _done(order: TrainingOrder, folder: Path) -> TrainingResult | None:
     """What a finished training left; none where there is something left to do."""
     if not ((folder / TABLE).exists() and (folder / POLICY).exists()):
         return None
-    table = pd.read_parquet(folder / TABLE)
+    try:
+        table = pd.read_parquet(folder / TABLE)
+    except (OSError, ValueError) as error:
+        raise ProblemError(f"{folder / TABLE}: is spoilt ({str(error).splitlines()[0]}); remove it to go on") from None
     converged, done = bool(table["converged"].iloc[-1]), table["agent_steps"].iloc[-1]
     if not converged and done < order.budget:
         return None

@@ -13,6 +13,7 @@ from ray.rllib.algorithms.algorithm import Algorithm
 from ray.rllib.core import DEFAULT_MODULE_ID
 from ray.rllib.policy.sample_batch import MultiAgentBatch, SampleBatch
 
+from carbonray.data.catalogue import sha256
 from carbonray.learn.convergence import Distance, Stopping, state_actions
 from carbonray.learn.method import Method
 from carbonray.learn.networks import SEEN
@@ -39,7 +40,7 @@ MEASURED = 10
 HEADLINE = ("leakage_rate", "temperature_rise_c")
 """Figures of a run's summary that training tells."""
 FILES = "files.json"
-"""In a checkpoint, last: its files and their sizes, to tell a whole one from a torn one."""
+"""In a checkpoint, last: its files and their SHA-256, to tell a whole one from a torn or spoilt one."""
 
 
 class TrainingError(RuntimeError):
@@ -189,8 +190,8 @@ class Training(Algorithm):
         folder = Path(checkpoint_dir)
         self.task.save_policy(folder / "policy", self.policy(), self.agent_steps)
         files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-        sizes = {str(path.relative_to(folder)): path.stat().st_size for path in files}
-        (folder / FILES).write_text(json.dumps(sizes), encoding="utf-8")
+        sums = {str(path.relative_to(folder)): sha256(path) for path in files}
+        (folder / FILES).write_text(json.dumps(sums), encoding="utf-8")
 
     def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
         """With the decisions so far and the critic that measures convergence."""
@@ -207,10 +208,10 @@ class Training(Algorithm):
 
 
 def whole(folder: Path) -> bool:
-    """Whether a checkpoint has all that was written into it."""
+    """Whether a checkpoint has all that was written into it, to the last bit."""
     try:
-        sizes = json.loads((folder / FILES).read_text(encoding="utf-8"))
-        return all((folder / name).stat().st_size == size for name, size in sizes.items())
+        sums = json.loads((folder / FILES).read_text(encoding="utf-8"))
+        return all(sha256(folder / name) == wanted for name, wanted in sums.items())
     except (OSError, ValueError):
         return False
 

@@ -82,7 +82,7 @@ def tuned(order: TrainingOrder, task: Task, folder: Path, tell: Callable[[Mappin
     """
     for name in ("ray.tune", "ray.rllib", "ray.train"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    start = last_whole(folder)
+    start, attempt = last_whole(folder), 1 + len(list(folder.glob("attempt-*")))
     listener = _Told(tell)
     results = tune.Tuner(
         Training,
@@ -94,7 +94,7 @@ def tuned(order: TrainingOrder, task: Task, folder: Path, tell: Callable[[Mappin
             trial_dirname_creator=lambda trial: f"trial-{trial.trial_id}",
         ),
         run_config=tune.RunConfig(
-            name=f"attempt-{1 + len(list(folder.glob('attempt-*')))}",
+            name=f"attempt-{attempt}",
             storage_path=str(folder.absolute()),
             stop=lambda trial, result: result["agent_steps"] >= order.budget or result["converged"] >= 1,
             failure_config=tune.FailureConfig(max_failures=FAILURES),
@@ -112,7 +112,9 @@ def tuned(order: TrainingOrder, task: Task, folder: Path, tell: Callable[[Mappin
     if checkpoint is None or (results.num_errors and not order.searches):
         why = listener.failures[-1] if listener.failures else "no iteration was finished"
         raise TrainingError(f"{folder.parent}: {why}; go on with: carbonray train --resume {folder.parent}")
-    notices = [f"{results.num_errors} of {len(results)} trials failed"] if results.num_errors else []
+    begun = any(folder.glob("attempt-*/trial-*/checkpoint_*")) and start is None and attempt > 1
+    notices = ["no checkpoint is whole: trained from the beginning"] * begun
+    notices += [f"{results.num_errors} of {len(results)} trials failed"] if results.num_errors else []
     assert best is not None
     if order.searches:
         command = json.loads((checkpoint / "policy" / CARD).read_text(encoding="utf-8"))["command"]

@@ -173,6 +173,22 @@ class Strike:
 SMALL: Mapping[str, Any] = {"firms": 960, "years": 1, "budget": 1e5, "patience": 10_000, "learn": {"hidden": 8}}
 
 
+def test_spoilt_checkpoints_are_not_gone_on_from(cluster: Any, tmp_path: Path) -> None:
+    """Of the same size, so that only their sums tell."""
+    from carbonray.learn.train import resume_training, train
+
+    train("moderate", out=tmp_path / "t", address=cluster.address, **{**SMALL, "budget": 2e4})
+    for file in (tmp_path / "t").glob("tune/*/trial-*/checkpoint_*/algorithm_state.pkl"):
+        file.write_bytes(bytes(file.stat().st_size))
+    found = resume_training(tmp_path / "t", budget=3e4, address=cluster.address)
+    assert found.notices == ["no checkpoint is whole: trained from the beginning"]
+    assert found.finished
+    assert found.table["training_iteration"].iloc[0] == 1
+    (tmp_path / "t" / "training.parquet").write_bytes(b"junk")
+    with pytest.raises(ProblemError, match=r"training\.parquet: is spoilt"):
+        resume_training(tmp_path / "t", budget=4e4, address=cluster.address)
+
+
 def test_a_search_tries_settings_that_differ_and_tells_which_it_kept(cluster: Any, tmp_path: Path) -> None:
     from carbonray.learn.train import train
 
