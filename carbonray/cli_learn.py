@@ -30,7 +30,7 @@ def train(
     ] = None,
     learn: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="Set the algorithm, e.g. learning_rate=1e-3; help=1 lists all."),
+        typer.Option(metavar="KEY=VALUE", help="Set the algorithm, e.g. learning_rate=1e-3; an unknown KEY lists all."),
     ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override any key of the scenario.")
