@@ -164,7 +164,7 @@ class Distance:
 
 @dataclass(kw_only=True)
 class Stopping:
-    """Training has converged once the distance stays under a tolerance for so many iterations in a row."""
+    """Training has converged once the distance stays within a tolerance of zero for so many iterations in a row."""
 
     tolerance: float  # as the distance, see above
     patience: int  # iterations
@@ -177,8 +177,11 @@ class Stopping:
             raise ValueError(f"tolerance must be positive and patience at least 1 (got {got})")
 
     def update(self, distance: float | None) -> bool:
-        """Whether to stop after an iteration of this distance; one without, for there was no other, is not calm."""
-        self.calm = self.calm + 1 if distance is not None and distance < self.tolerance else 0
+        """Whether to stop after an iteration of this distance.
+
+        One without, for there was no other, is not calm; nor is one far below zero, where the critic is lost.
+        """
+        self.calm = self.calm + 1 if distance is not None and abs(distance) < self.tolerance else 0
         return self.calm >= self.patience
 
 

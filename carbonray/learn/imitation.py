@@ -6,19 +6,15 @@ meet: undisturbed, with some choices left to chance, and in turmoil.  What it ad
 
 from itertools import product
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from carbonray.learn.networks import Decider, legal_only
-from carbonray.learn.policy import blend
-from carbonray.learn.problem import PROBED, Problem, any_legal
-from carbonray.runtime import inprocess
-from carbonray.worlds.world import WorldError
+from carbonray.learn.problem import Problem, episode
 
 DISTURBED = (0.0, 0.2, 1.0)
-"""Shares of choices left to chance in the episodes from which rules are learned."""
-EXPLORED = 0.05
+"""Shares of agents who choose by chance in the episodes from which rules are learned."""
+EXPLORED = 0.01
 """Share of first choices that are not the rules', spread over all legal levels."""
 STEPS, ROWS, RATE = 400, 1024, 3e-3
 """Gradient steps, rows of each, and the first learning rate of Adam, which falls to zero."""
@@ -64,31 +60,18 @@ def imitate(decider: Decider, problem: Problem, seed: int) -> bool:
 
 def _met(problem: Problem, seed: int) -> tuple[Tensor, Tensor, Tensor] | None:
     """Observations [R, F], legal levels [R, L] and shares of levels [R, L] of rules; nothing if levels say none."""
-    everyone = {name: np.arange(role.count) for name, role in problem.world.roles.items()}
     role, own = problem.role, torch.as_tensor(problem.ids)
     rng = torch.Generator().manual_seed(seed)
-    columns: tuple[list[Tensor], ...] = ([], [], [])
-    for world, disturbed in product(problem.worlds, DISTURBED):
-        state = inprocess.reset(world, seed, 1, [everyone])
-        for step in range(min(world.steps, PROBED)):
-            shocks = world.shocks(seed, 1, step, everyone)
-            agents, commons = state.agents[0], state.commons
-            ruled = world.scripted(agents, commons, shocks)
-            shares = world.encode(ruled)
+    rows: list[tuple[Tensor, Tensor, Tensor]] = []
+    for world, chance in product(problem.worlds, DISTURBED):
+        for met in episode(world, seed, chance, rng):
+            shares, look = world.encode(met.ruled), met.looks[role]
             if shares is None:
                 return None
-            looks = world.observe(agents, commons)
-            look = looks[role]
             asked = own[torch.randperm(len(own), generator=rng)[:ASKED]]
-            for column, values in zip(columns, (look.values.float(), look.mask, shares[role].float()), strict=True):
-                column.append(values[0].cpu()[asked])
-            strays = torch.rand(1, len(everyone[role]), generator=rng) < disturbed
-            chance = world.decode(any_legal(world, looks, rng))
-            actions = blend(chance, ruled, strays.to(look.values.device)) if disturbed else ruled
-            try:
-                edges = np.arange(world.edges.shape[1])
-                state = inprocess.advance(world, state, [shocks], [edges], [actions]).state
-            except WorldError:
-                break
-    seen, mask, wanted = (torch.cat(column) for column in columns)
-    return seen, mask, wanted
+            seen, legal, ruled = (
+                values[0].cpu()[asked] for values in (look.values.float(), look.mask, shares[role].float())
+            )
+            rows.append((seen, legal, ruled))
+    seen, legal, ruled = (torch.cat(column) for column in zip(*rows, strict=True))
+    return seen, legal, ruled

@@ -3,7 +3,7 @@
 Axes: B replica, n learning agent, F feature, H head, L level, G team.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from carbonray.config import ScenarioError
 from carbonray.learn.networks import Heads, Shape
+from carbonray.learn.policy import blend
 from carbonray.runtime import inprocess
 from carbonray.runtime.shard import Policy, Rules
 from carbonray.worlds import draws
@@ -220,31 +221,58 @@ def _met(
 ) -> tuple[Tensor, Tensor, float]:
     """Mean and deviation of the features, and the deviation of rewards per stake, under rules and random choices."""
     rng = torch.Generator().manual_seed(seed)
-    everyone = {name: np.arange(spec.count) for name, spec in worlds[0].roles.items()}
-    edges = np.arange(worlds[0].edges.shape[1])
-    seen, rewards = [], []
-    for world, random in product(worlds, (False, True)):
-        state = inprocess.reset(world, seed, 1, [everyone])
-        for step in range(min(world.steps, PROBED)):
-            shocks = world.shocks(seed, 1, step, everyone)
-            looks = world.observe(state.agents[0], state.commons)
-            seen.append(looks[role].values[0, ids].to("cpu", torch.float32))
-            actions = world.decode(any_legal(world, looks, rng)) if random else None
-            try:
-                taken = inprocess.advance(world, state, [shocks], [edges], None if actions is None else [actions])
-            except WorldError:  # chance may bring a world to an impossible state, rules should not
-                if not random:
-                    raise
-                break
-            state = taken.state
-            rewards.append(taken.rewards[0][role][0, ids].cpu() / stake)
-    features = torch.stack(seen).flatten(0, 1).to(torch.float64)
-    met = torch.stack(rewards).flatten()
-    deviation = (met - met.mean()).abs().mean().item()
+    met = [moment for world, chance in product(worlds, (0.0, 1.0)) for moment in episode(world, seed, chance, rng)]
+    features = torch.cat([moment.looks[role].values[0, ids].cpu() for moment in met]).to(torch.float64)
+    rewards = torch.cat([moment.rewards[role][0, ids].cpu() / stake for moment in met])
+    deviation = (rewards - rewards.mean()).abs().mean().item()
     spread = (features - features.mean(0)).abs().mean(0)
     spread = torch.where(spread > 1e-6, spread, 1.0)
     scale = deviation if deviation > 1e-9 else 1.0
     return features.mean(0).to(torch.float32), spread.to(torch.float32), scale
+
+
+@dataclass(frozen=True, kw_only=True)
+class Met:
+    """A step of an episode of one replica, as it was met before any training."""
+
+    looks: Mapping[str, Observation]  # by role, what agents saw
+    ruled: Any  # what all of them would have done by the rules
+    rewards: Mapping[str, Tensor]  # by role, of what they did
+
+
+def episode(world: World[Any, Any, Any], seed: int, chance: float, rng: torch.Generator) -> Iterator[Met]:
+    """The first steps of an episode of rules, in which some choices are left to chance.
+
+    Args:
+        world: which is met.
+        seed: of its shocks.
+        chance: share of agents at each step, all of one role unless it is 1, who choose anything legal; the episode
+            then ends early if that brings the world to an impossible state.
+        rng: of these choices.
+
+    Raises:
+        WorldError: if rules alone bring the world to an impossible state.
+    """
+    everyone = {name: np.arange(role.count) for name, role in world.roles.items()}
+    edges = np.arange(world.edges.shape[1])
+    state = inprocess.reset(world, seed, 1, [everyone])
+    for step in range(min(world.steps, PROBED)):
+        agents, commons = state.agents[0], state.commons
+        shocks = world.shocks(seed, 1, step, everyone)
+        looks = world.observe(agents, commons)
+        ruled = world.scripted(agents, commons, shocks)
+        actions = ruled
+        if chance:
+            random = world.decode(any_legal(world, looks, rng))
+            actions = random if chance >= 1 else blend(random, ruled, _strays(looks, chance, rng))
+        try:
+            taken = inprocess.advance(world, state, [shocks], [edges], [actions])
+        except WorldError:
+            if not chance:
+                raise
+            return
+        yield Met(looks=looks, ruled=ruled, rewards=taken.rewards[0])
+        state = taken.state
 
 
 def any_legal(world: World[Any, Any, Any], looks: Mapping[str, Observation], rng: torch.Generator) -> dict[str, Tensor]:
@@ -255,3 +283,9 @@ def any_legal(world: World[Any, Any, Any], looks: Mapping[str, Observation], rng
         uniform = torch.rand(*look.mask.shape[:2], len(heads.sizes), generator=rng)
         choices[name] = heads.any_of(look.mask.cpu(), uniform).to(look.mask.device)
     return choices
+
+
+def _strays(looks: Mapping[str, Observation], share: float, rng: torch.Generator) -> Tensor:
+    """[B, n] bool, a random share of the agents of the only role."""
+    (look,) = looks.values()
+    return (torch.rand(look.values.shape[:2], generator=rng) < share).to(look.values.device)

@@ -131,8 +131,10 @@ class TestFaults:
 
             def tell(done: int, of: int, so_far: Any) -> None:
                 if done >= 5 and not killed:
-                    killed.append(done)
+                    everyone = len(actor_pids(cluster))
                     cluster.inner.remove_node(node, allow_graceful=False)
+                    until(lambda: len(actor_pids(cluster)) < everyone)  # actors may outlive their raylet for a while
+                    killed.append(done)
 
             runtime = OnRay(shard="7", place=Place(str(tmp_path / "checkpoints")), every=2, patience=10)
             assert run(economy, runtime, tell, **changes) == truth(**changes)

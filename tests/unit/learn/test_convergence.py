@@ -206,6 +206,7 @@ def stops(values: list[float | None], patience: int = 3) -> list[bool]:
 def test_training_stops_only_after_patience_in_a_row() -> None:
     assert stops([0.05, -0.02, 0.2, 0.05, 0.05, 0.05, 0.05]) == [False] * 5 + [True] * 2
     assert stops([0.05, 0.05, 0.1, 0.05]) == [False] * 4  # at the tolerance is not under it
+    assert stops([0.05, 0.05, -0.3, 0.05]) == [False] * 4  # far below zero the critic is lost, and nothing is known
     assert stops([None, 0.05], patience=1) == [False, True]
     assert stops([0.05, 0.05, math.nan, 0.05]) == [False] * 4
 
