@@ -349,11 +349,19 @@ def compare(
 
 
 @app.command()
-def report(run: Annotated[Path, typer.Argument(help="A run directory.")]) -> None:
-    """Write report.html and its figures anew from a run directory."""
+def report(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="DIR...", help="A run directory, or trainings that differ in their seed.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="New folder; of several trainings runs/trainings-N if left out.")
+    ] = None,
+) -> None:
+    """Write report.html and its figures anew: of a run, or learning curves of one or several trainings."""
     from carbonray.report import write_report
 
-    print(f"report: {write_report(run)}")
+    run, *others = folders
+    print(f"report: {write_report(run, *others, out=out)}")
 
 
 @data.command("list")

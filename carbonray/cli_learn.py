@@ -60,6 +60,7 @@ def train(
     """Train agents by reinforcement, in a scenario and in its reference, and keep the policy that they learn."""
     from carbonray.cli import _progress
     from carbonray.learn import train as trainer
+    from carbonray.report import write_report
 
     with _progress() as tell:
         if resume is not None:
@@ -77,6 +78,7 @@ def train(
         print(f"note: {notice}", file=sys.stderr)
     for line in result.lines():
         print(line)
+    print(f"report: {write_report(result.folder)}")
     print(f"next: carbonray evaluate {result.policy}")
     if not result.finished:
         print(f"carbonray: interrupted; go on with: carbonray train --resume {result.folder}", file=sys.stderr)

@@ -23,7 +23,7 @@ SMALLEST_FALL = 1e-6
 
 NO_FALL = "members' emissions do not fall against the reference run, so the rate has no denominator"
 NO_MEMBER = "no region is ever a member, so no emissions can leak"
-NO_OTHER = "every region is a member in every step, so there is nobody to leak to"
+NO_OTHER = "every region is a member in most steps, so there is nobody to leak to"
 
 
 def temperature_rise(temperature: Array) -> Array:
@@ -137,7 +137,8 @@ def leakage(policy: Array, reference: Array, member: Mask, *, years_a_step: int)
     """Rise of emissions of regions that are not members over the fall of members', against the reference run.
 
     L = dE_others / (-dE_members).  A region counts in each step as what it is then, so one that leaves the club
-    counts among the others from there on.
+    counts among the others from there on.  There is no rate unless somebody is outside for half of the steps: over who
+    joins late or is absent for a step or two, the members' fall of a century would always show a leakage of nothing.
 
     Args:
         policy: [B, T, R] Gt CO2 a year.
@@ -148,7 +149,7 @@ def leakage(policy: Array, reference: Array, member: Mask, *, years_a_step: int)
     change = (policy - reference) * years_a_step
     fall = np.asarray(-np.where(member, change, 0.0).sum((1, 2)))
     rise = np.asarray(np.where(member, 0.0, change).sum((1, 2)))
-    inside, outside = member.any((1, 2)), (~member).any((1, 2))
+    inside, outside = member.any((1, 2)), (member.mean(1) <= 0.5).any(1)
     falls = fall > SMALLEST_FALL
     defined = inside & outside & falls
     reasons = ((inside, NO_MEMBER), (outside, NO_OTHER), (falls, NO_FALL))

@@ -40,7 +40,7 @@ class ActorCriticSettings(Settings):
     """How far errors of the critic are carried back; at one it judges by what was earned, not by what it expects."""
     entropy: NonNegative = 0.003
     """Worth of a head that chooses at random, at first: keeps policies from settling too early; falls to zero."""
-    habit: NonNegative = 0.01
+    habit: NonNegative = 0.05
     """Worth of a nat by which choices stay near the rules of the world, if learners start from these: what hardly
     matters is then done by the rules, and not by chance."""
     epochs: Annotated[int, Field(ge=1)] = 4

@@ -23,6 +23,7 @@ from carbonray.config_worlds import AnyScenario
 from carbonray.data.load_world import load_world
 from carbonray.kpi.leakage import interval
 from carbonray.learn.best_response import DEVIATES, STAYS, deviating
+from carbonray.learn.evaluate_text import learning_lines, response_lines
 from carbonray.learn.measures import MEASURES, focal
 from carbonray.learn.policy_folder import Saved, load
 from carbonray.runtime import outputs
@@ -35,6 +36,10 @@ UNITS = {
     "output_per_size": "fraction of output at rest",
     "emissions_per_size": "t CO2 per USD of 2011 of output at rest",
 }
+RE_SOURCES = "firms.learned=true: this policy re-sources and relocates"
+"""What a user is told whose scenario is changed to fit the policy, as `simulate` tells it."""
+REASON = "undefined_reason"
+"""Of a row: why leakage has no rate."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +62,17 @@ class Evaluation:
     @property
     def notices(self) -> Sequence[str]:
         """What a user should know that is no figure."""
-        left_out = self.summary["learning"]["left_out"]
-        return [*self.result.notices, *(f"seed {seed} is left out: {why}" for seed, why in left_out.items())]
+        told = self.summary["learning"]
+        stopped = [f"stopped after seed {told['seeds'][-1]}"] if self.summary["interrupted"] else []
+        left_out = (f"seed {seed} is left out: {why}" for seed, why in told["left_out"].items())
+        return [*self.result.notices, *stopped, *left_out]
 
     def lines(self) -> list[str]:
         """What the command line prints."""
         told = self.summary["learning"]
-        return [f"run of seed {told['seeds'][0]}:", *self.result.lines(), *learning_lines(told), *response_lines(told)]
+        whole = self.summary | {"interrupted": False}  # what was stopped is the evaluation
+        run: RunResult = replace(self.result, summary=whole)  # type: ignore[type-var]
+        return [f"run of seed {told['seeds'][0]}:", *run.lines(), *learning_lines(told), *response_lines(told)]
 
     def write(self, out: str | Path, finish: Callable[[Path], object] = lambda folder: None) -> Path:
         """Write the run directory of the first seed, with learning.parquet.
@@ -123,6 +132,7 @@ def evaluate(
     scenario: Any = load_target(asked, settings, firms=firms, years=years)
     if seeds < 1:
         raise ScenarioError(f"--seeds {seeds}: give a number of seeds, at least 1")
+    asked_for = scenario
     if scenario.world == "cbam":
         scenario = fit_for(scenario, saved)
     count = _count(scenario, saved, response)
@@ -148,15 +158,19 @@ def evaluate(
     if first is None:
         raise next(iter(broken.values())) if len(broken) == seeds else KeyboardInterrupt
     told = summarised(_table(rows, "trained", "rule"), role=saved.card.role, one=one)
+    told["undefined"] = _undefined(rows)
     told["left_out"] = {str(seed): str(error) for seed, error in broken.items()}
     if response is not None:
         figures = compared(_table(rows, DEVIATES, STAYS), DEVIATES, STAYS)
         told["best_response"] = {"policy": response.told(), "figures": figures}
     interrupted = {"interrupted": True} if len(done) + len(broken) < seeds else {}
+    changed = [] if scenario is asked_for else [RE_SOURCES]
     return Evaluation(
         scenario=scenario.model_copy(update={"seed": done[0]}),
-        result=replace(first, summary=first.summary | interrupted | {"learning": told}),
-        learning=pd.DataFrame(rows),
+        result=replace(
+            first, summary=first.summary | interrupted | {"learning": told}, notices=[*first.notices, *changed]
+        ),
+        learning=pd.DataFrame(rows).drop(columns=REASON),
     )
 
 
@@ -205,13 +219,25 @@ def _played(
     runs = {name: run(scenario, robust=False, policy=policy) for name, policy in policies.items()}
     if any(result.summary["interrupted"] for result in runs.values()):
         return None, []
-    rows = [{"seed": scenario.seed, "run": name, **measure(result, who)} for name, result in runs.items()]
+    rows = [
+        {"seed": scenario.seed, "run": name, REASON: result.summary[REASON], **measure(result, who)}
+        for name, result in runs.items()
+    ]
     return next(iter(runs.values())), rows
 
 
 def _table(rows: Sequence[Mapping[str, Any]], *runs: str) -> pd.DataFrame:
     """The rows of some runs, with the figures that these have."""
-    return pd.DataFrame([row for row in rows if row["run"] in runs])
+    return pd.DataFrame([row for row in rows if row["run"] in runs]).drop(columns=REASON)
+
+
+def _undefined(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Why leakage has no rate: trained and rule runs by reason, with their seeds."""
+    seeds: dict[tuple[str, str], list[int]] = {}
+    for row in rows:
+        if row["run"] in ("trained", "rule") and row[REASON]:
+            seeds.setdefault((row["run"], row[REASON]), []).append(row["seed"])
+    return [{"run": run, "reason": reason, "seeds": found} for (run, reason), found in seeds.items()]
 
 
 def summarised(table: pd.DataFrame, *, role: str, one: bool) -> dict[str, Any]:
@@ -235,45 +261,3 @@ def compared(table: pd.DataFrame, first: str, second: str) -> list[dict[str, Any
             found[f"{part}_interval"] = None if bounds is None else list(bounds)
         figures.append(found)
     return figures
-
-
-def learning_lines(told: Mapping[str, Any]) -> list[str]:
-    """The comparison for a terminal."""
-    trained = f"one trained {told['role']}" if told["one"] else f"trained {told['role']}s"
-    count = len(told["seeds"])
-    heads = f"{trained:>18}{'rules':>14}{'difference':>14}  [95 %] over {count} {'seed' if count == 1 else 'seeds'}"
-    return [f"  {'':28}{heads}", *_lines(told["figures"], "trained", "rule", count)]
-
-
-def response_lines(told: Mapping[str, Any]) -> list[str]:
-    """What one agent gains that leaves the policy, and what that says; nothing where nobody does."""
-    found = told.get("best_response")
-    if found is None:
-        return []
-    gain = next(each for each in found["figures"] if each["name"] == "reward_per_size")
-    bounds = gain["difference_interval"]
-    sure = gain["difference"] > 0 and (bounds is None or bounds[0] > 0)
-    said = (
-        f"at least about {gain['difference']:.4g} a unit of size" if sure else "not shown: nothing gained beyond chance"
-    )
-    alone = f"one {told['role']} among trained"
-    return [
-        f"  {alone:28}{DEVIATES:>18}{STAYS:>14}{'gain':>14}  [95 %], deviates: follows {found['policy']['name']}",
-        *_lines(found["figures"], DEVIATES, STAYS, len(told["seeds"])),
-        f"  exploitability {said}; this is one answer, and a better one may exist",
-    ]
-
-
-def _lines(figures: Sequence[Mapping[str, Any]], first: str, second: str, seeds: int) -> list[str]:
-    """A line for each figure, which says in how many of the seeds it is defined if not in all."""
-    lines = []
-    for figure in figures:
-        if figure[first] is None:
-            lines.append(f"  {figure['name']:28}{'undefined':>18}")
-            continue
-        bounds = figure["difference_interval"]
-        spread = "" if bounds is None else f"  [{bounds[0]:.4g}, {bounds[1]:.4g}]"
-        values = f"{figure[first]:18.5g}{figure[second]:14.5g}{figure['difference']:14.4g}"
-        few = "" if figure["seeds"] == seeds else f"  in {figure['seeds']} of them"
-        lines.append(f"  {figure['name']:28}{values}{spread}{few}")
-    return lines

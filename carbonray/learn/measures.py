@@ -1,9 +1,10 @@
-"""What is measured of agents in a run: of all of them, or of a single one in each replica.
+"""What is measured of agents in a run: of all of them, or of a single one in each replica; and what it is called.
 
 Axes: B replica, n agent, k agent that is told of, Y year.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -84,3 +85,37 @@ MEASURES: Mapping[str, Callable[[Any, NDArray[np.int64] | None], Figures]] = {
     "cbam": firm_figures,
     "climate-negotiation": region_figures,
 }
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What a figure is called, and the unit that people are told it in."""
+
+    label: str
+    unit: str
+    factor: float = 1.0  # from the unit of the figure to that one
+
+
+QUANTITIES: Mapping[str, Mapping[str, Quantity]] = {
+    "firm": {
+        "leakage_rate": Quantity("Leakage, all sectors", "%", 100),
+        "leakage_rate_cbam_goods": Quantity("Leakage, CBAM goods", "%", 100),
+        "reward_per_size": Quantity("Profit over output at rest, mean of the firms", "%", 100),
+        "output_per_size": Quantity("Output over output at rest, mean of the firms", "%", 100),
+        "emissions_per_size": Quantity("Emissions over output at rest, mean of the firms", "kg CO2/USD", 1000),
+        "profit_musd": Quantity("Profit of the firms, a year", "bn USD", 1e-3),
+        "output_musd": Quantity("Output of the firms, a year", "bn USD", 1e-3),
+        "emissions_mt": Quantity("Emissions of the firms, a year", "Mt CO2"),
+        "abatement_cost_musd": Quantity("Abatement cost of the economy, a year", "bn USD", 1e-3),
+    },
+    "region": {
+        "temperature_c": Quantity("Warmer than 1900 in the last year", "C"),
+        "leakage_rate": Quantity("Leakage to non-members", "%", 100),
+        "reward_per_size": Quantity("Utility of a region and step", ""),
+        "mitigation": Quantity("Mitigation rate, mean of the regions", "%", 100),
+        "emissions_gtco2": Quantity("Emissions of the regions, a year", "Gt CO2"),
+        "output_tusd": Quantity("Output of the regions, a year", "trillion USD"),
+        "consumption_tusd": Quantity("Consumption of the regions, a year", "trillion USD"),
+    },
+}
+"""By role and name of the figure, in the order in which they are told."""

@@ -25,6 +25,9 @@ D = TypeVar("D")
 LEVEL_DRAW = 2000  # plus the number of the head
 FINE = 2.0**40
 """Parts into which one is divided when levels are drawn: so small that sums of weights are exact in any order."""
+SLIGHT = 0.02
+"""Levels less likely than this share of the likeliest are not drawn: they are what is left of exploring, and what is
+done once in a while and cannot be undone, such as abatement, would add up over the years."""
 LEVELS, LSTM = "levels", "lstm"
 """What is remembered: the choices that hold, [B, n, H], and the memory of the network, [B, n, 2 hidden]."""
 
@@ -40,8 +43,10 @@ class Trained:
     network: Network
     role: str
     name: str = "policy"  # what it is called where it does not fit
-    sampled: bool = False  # levels are drawn with the probabilities of the logits; else the best of each head
-    who: NDArray[np.int64] | None = None  # [k] or, for each replica, [B, k] agents it decides for; all if left out
+    sampled: bool = False  # levels are drawn, see `drawn_exactly`; else the best of each head
+    who: NDArray[np.int64] | None = (
+        None  # [k] or, for each replica, [B or more, k] agents it decides for; all if left out
+    )
 
     def check(self, world: World[Any, Any, Any], name: str) -> None:
         """Refuse a world whose agents see or decide something else.
@@ -87,7 +92,7 @@ class Trained:
         """[B, n] bool, whom it decides for."""
         if self.who is None:
             return torch.ones(like.shape[:2], dtype=torch.bool, device=like.device)
-        rows = self.who if self.who.ndim == 2 else [self.who] * len(like)
+        rows = self.who[: len(like)] if self.who.ndim == 2 else [self.who] * len(like)
         return torch.as_tensor(np.stack([np.isin(ids, each) for each in rows]), device=like.device)
 
     def _choose(self, look: Observation, mine: Tensor, now: Moment, memory: Memory) -> tuple[Tensor, Memory]:
@@ -131,16 +136,18 @@ MANY = 8
 
 
 def drawn_exactly(heads: Heads, logits: Tensor, uniform: Tensor) -> Tensor:
-    """[R, H] levels drawn with the probabilities of logits [R, L], from numbers [R, H] in [0, 1).
+    """[R, H] levels drawn with the probabilities of logits [R, L] but for slight ones, from numbers [R, H] in [0, 1).
 
-    As `Heads.drawn`, which is faster, but with the same levels for any batch and on any machine.
+    As `Heads.drawn`, by which agents explore, is faster and leaves nothing out, but with the same levels for any batch
+    and on any machine.
 
     The level is that at which the running sum of the weights passes the number's share of all; levels without weight,
-    as forbidden ones are, are passed over.
+    as slight and forbidden ones are, are passed over.
     """
     found, first = [], 0
     for part in heads.parts(logits):
         weight = ((part - part.amax(-1, keepdim=True)).exp() * FINE).round()
+        weight = torch.where(weight < SLIGHT * FINE, 0.0, weight)
         running = weight.cumsum(-1)
         total = running[..., -1:]
         place = uniform[:, first : first + part.shape[-2], None] * total

@@ -21,6 +21,7 @@ import pandas as pd
 from carbonray.config_worlds import AnyScenario
 from carbonray.data.scenarios import names
 from carbonray.learn.order import TrainingOrder, order_of, read_order
+from carbonray.learn.policy_folder import load
 from carbonray.learn.problem import ProblemError
 from carbonray.learn.task import Task
 from carbonray.runtime import cluster, outputs
@@ -29,6 +30,8 @@ from carbonray.runtime.simulate import Progress, load_target, silent
 FIRMS = 1000
 """Firms of a cbam training if nobody says otherwise; what they learn holds for more of them."""
 TABLE, POLICY, TUNE = "training.parquet", "policy", "tune"
+STARTING = ("starting", 0, 1, "Ray, and a policy that does as the rules do")
+"""What is told before the first iteration."""
 COLUMNS = (
     "trial", "training_iteration", "agent_steps", "mean_return", "leakage_rate", "temperature_rise_c",
     "convergence_distance", "decisions", "sampling_seconds", "learning_seconds", "agent_steps_learned",
@@ -62,8 +65,8 @@ class TrainingResult:
         ended = "agents changed no more" if self.converged else "budget spent" if self.finished else "interrupted"
         return [
             f"{ended} after {int(last['training_iteration'])} iterations and {done:.3g} decisions of agents",
-            f"return {self.table['mean_return'].iloc[0]:.3f} at first, {last['mean_return']:.3f} at last "
-            "(sum of an episode's rewards per stake, in their deviations)",
+            f"an agent earned {self.table['mean_return'].iloc[0]:.3f} in an episode at first, "
+            f"{last['mean_return']:.3f} at last (its rewards over its size, in mean deviations of a step's)",
             *worse,
             f"{self.table['iteration_agent_steps'].sum() / seconds.iloc[0]:.3g} decisions a second played, "
             f"{self.table['agent_steps_learned'].sum() / seconds.iloc[1]:.3g} learned",
@@ -137,6 +140,7 @@ def train(
     task = order.task()  # refuses what cannot be trained before anything is written
     folder = _fresh(scenario) if out is None else Path(out)
     outputs.check_free(folder)
+    progress(*STARTING)
     with cluster.connected(address):
         _check_gpus(order)
         with outputs.whole_folder(folder) as draft:
@@ -167,6 +171,7 @@ def resume_training(
     if done is not None:
         return done
     task = order.task()
+    progress(*STARTING)
     with cluster.connected(address):
         _check_gpus(order)
         order.write(Path(folder))
@@ -239,6 +244,9 @@ def _train(order: TrainingOrder, task: Task, folder: Path, progress: Progress) -
     last = table.iloc[-1]
     converged = bool(last["converged"])
     finished = converged or last["agent_steps"] >= order.budget
+    kept = load(folder / POLICY).card.agent_steps
+    if kept < last["agent_steps"]:
+        found.notices.append(f"the policy is that of the last checkpoint, after {kept:,} decisions")
     return TrainingResult(folder=folder, table=table, finished=finished, converged=converged, notices=found.notices)
 
 
@@ -248,6 +256,8 @@ def told(progress: Progress, order: TrainingOrder) -> Callable[[Mapping[str, Any
     known: dict[str, float] = {}
 
     def tell(figures: Mapping[str, Any]) -> None:
+        if not first:
+            progress("starting", 1, 1)
         known.update({name: value for name in WORDS if not math.isnan(value := figures.get(name, math.nan))})
         now, done = time.perf_counter(), float(figures["agent_steps"])
         first[:] = first or [(now, done)]

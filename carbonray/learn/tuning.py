@@ -110,7 +110,7 @@ def tuned(order: TrainingOrder, task: Task, folder: Path, tell: Callable[[Mappin
     kept = None if best is None else results[best].checkpoint
     checkpoint = kept and Path(kept.path)
     if checkpoint is None or (results.num_errors and not order.searches):
-        why = listener.failures[-1] if listener.failures else "no iteration was finished"
+        why = listener.failures[-1] if listener.failures else "interrupted before its first checkpoint"
         raise TrainingError(f"{folder.parent}: {why}; go on with: carbonray train --resume {folder.parent}")
     begun = any(folder.glob("attempt-*/trial-*/checkpoint_*")) and start is None and attempt > 1
     notices = ["no checkpoint is whole: trained from the beginning"] * begun
@@ -123,9 +123,13 @@ def tuned(order: TrainingOrder, task: Task, folder: Path, tell: Callable[[Mappin
 
 
 def _frames(results: Any) -> list[pd.DataFrame]:
-    """The figures of each trial that has any."""
-    found = enumerate(each.metrics_dataframe for each in results)
-    return [frame.assign(trial=place) for place, frame in found if frame is not None]
+    """The figures of each trial that has any, of each iteration as it was played last."""
+    frames = enumerate(each.metrics_dataframe for each in results)
+    return [
+        frame.drop_duplicates("training_iteration", keep="last").assign(trial=place)
+        for place, frame in frames
+        if frame is not None
+    ]
 
 
 def every(order: TrainingOrder, task: Task) -> int:

@@ -1,6 +1,6 @@
 """What a figure is, before plotly or matplotlib draws it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -31,6 +31,10 @@ class Chart:
     y_title: str = ""
     as_percent: bool = False  # values are fractions
     whole_years: bool = True  # ticks of x
+    marks: bool = True  # on lines whose x are no years
+    zeros: Collection[str] = ("y",)  # axes of lines that have zero on them
+    decimals: int = 1  # of numbers beside lines
+    thin: Collection[str] = ()  # series drawn beneath the others, and not in the legend
     colours: Mapping[str, str] = field(default_factory=dict)  # by series
     spread: str = "Median, and nine of ten draws"  # what the dots and lines of ranges are
 
@@ -38,6 +42,11 @@ class Chart:
     def series(self) -> list[str]:
         """Names of the series, in their order."""
         return list(dict.fromkeys(self.data["series"]))
+
+    @property
+    def layers(self) -> list[str]:
+        """Names of the series, lowest first."""
+        return sorted(self.series, key=lambda name: name not in self.thin)
 
     @property
     def panels(self) -> list[str]:
@@ -52,6 +61,10 @@ class Chart:
     def colour(self, series: str) -> str:
         """Colour of a series."""
         return self.colours.get(series) or CYCLE[self.series.index(series) % len(CYCLE)]
+
+    def marked(self, series: str) -> bool:
+        """Whether the values of a line have marks."""
+        return self.marks and not self.whole_years and series not in self.thin
 
     @property
     def alt(self) -> str:

@@ -16,6 +16,8 @@ from carbonray.report.summary_model import Number
 
 SAME_WORLD = 1e-9
 """Relative difference up to which the bounds of two runs are those of the same world: machines round differently."""
+RULES, RECORDED = "rules", "recorded actions"
+"""What a run follows that has no trained policy."""
 UNSAID = "–"
 """What stands for a key that a scenario does not have."""
 
@@ -71,7 +73,7 @@ def _read(name: str, folder: Path) -> ComparedRun:
     if not folder.is_dir():
         raise ReportError(f"{folder}: no such run directory")
     summary = read_summary(folder / "summary.json", ComparedSummary)
-    if summary.interrupted:
+    if summary.cut_short:
         raise ReportError(f"{folder}: was interrupted before its last year; only whole runs can be compared")
     table = folder / "years.parquet"
     years = read_table(table, ("run", "replica", "year", "temperature_c"))
@@ -125,12 +127,27 @@ def beside_protocol(runs: Sequence[ComparedRun]) -> dict[str, list[Any]]:
     """
     told: dict[str, list[Any]] = {
         "behaviour.kind": [run.summary.behaviour for run in runs],
+        "policy": policies(runs),
         "seed": [run.summary.seed for run in runs],
     }
     known = [run for run in runs if run.scenario]
     keys = dict.fromkeys(key for run in known for key in run.scenario if key.startswith(("behaviour.", "switches.")))
     found: dict[str, list[Any]] = {key: [run.scenario.get(key, UNSAID) for run in known] for key in keys} | told
     return {key: values for key, values in found.items() if any(value != values[0] for value in values)}
+
+
+def policies(runs: Sequence[ComparedRun]) -> list[str]:
+    """What regions follow in each run; a trained policy by name, with its hash where another has the same name."""
+    trained = [run.summary.policy for run in runs]
+    names = [name for name, _ in {(policy.name, policy.sha256) for policy in trained if policy}]
+
+    def policy_of(summary: ComparedSummary) -> str:
+        policy = summary.policy
+        if policy is None:
+            return RECORDED if summary.actions_file else RULES
+        return policy.name if names.count(policy.name) == 1 else f"{policy.name} ({policy.sha256[:8]})"
+
+    return [policy_of(run.summary) for run in runs]
 
 
 def indices(runs: Sequence[ComparedRun]) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -154,7 +171,10 @@ def table_of(runs: Sequence[ComparedRun]) -> pd.DataFrame:
     points = indices(runs)
     rows = [_row(run) for run in runs]
     return pd.DataFrame(rows).assign(
-        on_front=pareto_front(points), hypervolume_contribution=contributions(points), leakage_rate=_rates(runs)
+        on_front=pareto_front(points),
+        hypervolume_contribution=contributions(points),
+        leakage_rate=_rates(runs),
+        policy=policies(runs),
     )
 
 
@@ -164,6 +184,7 @@ def _row(run: ComparedRun) -> dict[str, Any]:
         "run": run.name,
         "protocol": told.protocol,
         "behaviour": told.behaviour,
+        "policy": None,
         "seed": told.seed,
         "replicas": told.replicas,
         "temperature_c": told.temperature_c,

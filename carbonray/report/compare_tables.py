@@ -113,6 +113,7 @@ def runs_table(table: pd.DataFrame) -> Table:
             str(row["run"]),
             str(row["protocol"]),
             str(row["behaviour"]),
+            str(row["policy"]),
             str(row["seed"]),
             str(row["replicas"]),
             _count(float(row["members_last"])),
@@ -123,13 +124,13 @@ def runs_table(table: pd.DataFrame) -> Table:
         for _, row in table.iterrows()
     )
     columns = (
-        "Run", "Protocol", "Behaviour", "Seed", "Replicas", "Members in the last year", "Consumption", "Welfare",
-        "Leakage rate",
+        "Run", "Protocol", "Behaviour", "Policy", "Seed", "Replicas", "Members in the last year", "Consumption",
+        "Welfare", "Leakage rate",
     )  # fmt: skip
     note = (
-        "Consumption and welfare against the run's own reference, in which nobody is bound. The leakage rate is the "
-        "rise of emissions outside the agreement over the fall inside it; it has no value where nothing falls inside, "
-        "or where everybody or nobody is a member."
+        "A run and its reference follow the same policy. Consumption and welfare are against that reference, in which "
+        "nobody is bound. The leakage rate is the rise of emissions outside the agreement over the fall inside it; it "
+        "has no value where nothing falls inside, where nobody is a member, or everybody in most steps."
     )
     return Table(caption="Negotiation", columns=columns, rows=rows, note=note)
 
@@ -166,8 +167,8 @@ def plane_table(chart: Chart) -> Table:
 def text_rows(table: pd.DataFrame, last: int) -> list[str]:
     """The table for a terminal: names left, numbers right."""
     columns = (
-        "run", "protocol", "behaviour", f"°C {last}", "rise", "Gt CO2", "output", "consumption", "welfare", "members",
-        "leakage", "climate", "economic", "front", "adds",
+        "run", "protocol", "behaviour", "policy", f"°C {last}", "rise", "Gt CO2", "output", "consumption", "welfare",
+        "members", "leakage", "climate", "economic", "front", "adds",
     )  # fmt: skip
     cells: list[tuple[str, ...]] = [columns]
     digits = {column: decimals(table, column, least, least + 2) for column, least in LEAST.items()}
@@ -179,11 +180,11 @@ def text_rows(table: pd.DataFrame, last: int) -> list[str]:
             f"{row['climate_index']:.3f}", f"{row['economic_index']:.3f}", "yes" if row["on_front"] else "no",
             f"{row['hypervolume_contribution']:.4f}",
         ]  # fmt: skip
-        cells.append((str(row["run"]), str(row["protocol"]), str(row["behaviour"]), *figures))
+        cells.append((str(row["run"]), str(row["protocol"]), str(row["behaviour"]), str(row["policy"]), *figures))
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return [
         "  ".join(
-            cell.ljust(width) if at < 3 else cell.rjust(width)
+            cell.ljust(width) if at < 4 else cell.rjust(width)
             for at, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
         for row in cells

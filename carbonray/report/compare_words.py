@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from carbonray.kpi.negotiation import SAME, dominates
+from carbonray.report.compare_runs import RECORDED, RULES
 from carbonray.report.tables import shown
 from carbonray.report.wording import listed, number
 
@@ -119,6 +120,19 @@ def even(table: pd.DataFrame) -> list[str]:
     return said
 
 
+def followed(table: pd.DataFrame) -> list[str]:
+    """Which runs follow which policy; nothing where all follow rules."""
+    runs = {str(policy): group["run"].astype(str).to_list() for policy, group in table.groupby("policy", sort=False)}
+    if set(runs) == {RULES}:
+        return []
+    said = [
+        f"{listed(names)} {'follows' if len(names) == 1 else 'follow'} "
+        f"{policy if policy in (RULES, RECORDED) else f'the trained policy {policy}'}"
+        for policy, names in runs.items()
+    ]
+    return [f"{'; '.join(said)}."]
+
+
 def warning(beside: Mapping[str, Sequence[Any]]) -> str:
     """That runs differ in more than the protocol, and in what; nothing if they do not.
 
@@ -149,9 +163,12 @@ def headline(table: pd.DataFrame, hypervolume: float, last: int) -> list[str]:
         return [
             f"{name} is the only run: {degrees(row['temperature_c'])} above 1900 in {last} and "
             f"{trillions(row['output_tusd'])} of output, summed over the steps.",
+            *followed(table),
             covered(hypervolume),
         ]
-    return [coolest(table, last), richest(table), *dominated(table), *even(table), covered(hypervolume)]
+    return [
+        coolest(table, last), richest(table), *followed(table), *dominated(table), *even(table), covered(hypervolume),
+    ]  # fmt: skip
 
 
 def _is(names: Sequence[str], adjective: str) -> str:

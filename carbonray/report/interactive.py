@@ -3,6 +3,7 @@
 import html
 import math
 import textwrap
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -57,19 +58,19 @@ def _lines(chart: Chart) -> Json:
     traces: list[Json] = []
     annotations = []
     ticks = {"tickformat": ".1%"} if chart.as_percent else {"tickformat": ",~r"}
+    modes = {name: {"rangemode": "tozero" if name in chart.zeros else "normal"} for name in "xy"}
     for at, panel in enumerate(panels):
         end = "" if at == 0 else str(at + 1)
         top = 1 - at * (height + gap)
         last = at == len(panels) - 1
-        layout[f"yaxis{end}"] = axis(
-            chart.y_title, domain=[max(top - height, 0), top], anchor=f"x{end}", rangemode="tozero", **ticks
-        )
+        place = {"domain": [max(top - height, 0), top], "anchor": f"x{end}"}
+        layout[f"yaxis{end}"] = axis(chart.y_title, **place, **ticks, **modes["y"])
         spacing = {"dtick": _years_a_tick(chart), "tickformat": "d"} if chart.whole_years else {}
-        layout[f"xaxis{end}"] = axis(chart.x_title if last else "", anchor=f"y{end}", **spacing)
+        layout[f"xaxis{end}"] = axis(chart.x_title if last else "", anchor=f"y{end}", **spacing, **modes["x"])
         if panel:
             heading = {"text": f"<b>{text_of(panel)}</b>", "xref": "paper", "yref": "paper", "x": 0, "y": top}
             annotations.append(heading | {"xanchor": "left", "yanchor": "bottom", "showarrow": False})
-        for series in chart.series:
+        for series in chart.layers:
             traces += _line(chart, panel, series, end)
     layout["annotations"] = annotations
     layout["hovermode"] = "closest"
@@ -99,13 +100,14 @@ def _line(chart: Chart, panel: str, series: str, end: str) -> list[Json]:
             "hoverinfo": "skip",
         }
         traces.append(common | around | look | {"name": series, "showlegend": False})
-    show = percent if chart.as_percent else number_of
+    show = percent if chart.as_percent else partial(number_of, decimals=chart.decimals)
     said = [f"{text_of(series)}<br>{when}: {show(value)}" for when, value in zip(rows.when, y, strict=True)]
-    mode = "lines" if chart.whole_years else "lines+markers"
-    dash = ("solid", "dash", "dot", "dashdot")[chart.series.index(series) % 4]
-    stroke = {"color": colour, "width": 2.5, "dash": dash}
+    mode = "lines+markers" if chart.marked(series) else "lines"
+    thin = series in chart.thin
+    dash = ("solid", "dash", "dot", "dashdot")[0 if thin else chart.series.index(series) % 4]
+    stroke = {"color": colour, "width": 1 if thin else 2.5, "dash": dash}
     line = {"x": x, "y": y, "name": text_of(series), "mode": mode, "line": stroke}
-    return [*traces, common | line | {"hovertext": said, "hoverinfo": "text", "showlegend": not end}]
+    return [*traces, common | line | {"hovertext": said, "hoverinfo": "text", "showlegend": not (end or thin)}]
 
 
 def _faint(colour: str) -> str:
@@ -113,9 +115,9 @@ def _faint(colour: str) -> str:
     return f"rgba({red},{green},{blue},0.15)"
 
 
-def number_of(value: float) -> str:
+def number_of(value: float, decimals: int = 1) -> str:
     """A number without its unit, which is on the axis."""
-    return number(value, 0 if abs(value) >= 99.5 else 1)
+    return number(value, 0 if abs(value) >= 99.5 else decimals)
 
 
 def _bars(chart: Chart) -> Json:
@@ -159,8 +161,10 @@ def _ranges(chart: Chart) -> Json:
     labels = [label_of(name) for name in data.series]
     show = percent if chart.as_percent else number_of
     said = [f"{show(float(low))} to {show(float(high))}" for low, high in zip(data.low, data.high, strict=True)]
-    layout = blank_layout(150 + 44 * len(labels))
-    layout["xaxis"] = axis(chart.x_title, nticks=5, tickangle=0, tickformat=",.1~%" if chart.as_percent else ",~r")
+    lines = max(label.count("<br>") + 1 for label in labels)
+    layout = blank_layout(150 + max(44, 18 * lines) * len(labels))
+    ticks = {"tickformat": ",.1~%" if chart.as_percent else ",~r", "rangemode": "tozero"}
+    layout["xaxis"] = axis(chart.x_title, nticks=5, tickangle=0, **ticks)
     layout["yaxis"] = axis("", categoryorder="array", categoryarray=labels[::-1], showgrid=False)
     layout["yaxis"]["ticklabelstandoff"] = 6
     layout["margin"]["t"] = 56

@@ -1,29 +1,37 @@
 """How the figures of trained agents are told, by role."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
+import numpy as np
+
+from carbonray.learn.measures import QUANTITIES
+from carbonray.report.negotiation_words import degrees, gigatonnes, trillions
+from carbonray.report.summary_model import Learning, LearningFigure, ResponseFigure, TrainedPolicy
 from carbonray.report.wording import billions, megatonnes, number, percent
 
-
-def _degrees(value: float) -> str:
-    return f"{number(value, 2)}\u00a0°C"
-
-
-def _utility(value: float) -> str:
-    return number(value, 3)
+Bounds = tuple[float, float]
+AnyFigure = TypeVar("AnyFigure", LearningFigure, ResponseFigure)
+DIGITS = 9
+"""Digits within which the two ends of an interval are the same."""
 
 
-def _kilograms(value: float) -> str:
-    return f"{number(1000 * value, 1)}\u00a0kg/USD"
+def _utility(value: float, *, signed: bool = False) -> str:
+    return number(value, 3, signed=signed)
 
 
-def _gigatonnes(value: float) -> str:
-    return f"{number(value, 2)}\u00a0Gt"
+def _kilograms(value: float, *, signed: bool = False) -> str:
+    return f"{number(1000 * value, 1, signed=signed)}\u00a0kg/USD"
 
 
-def _trillions(value: float) -> str:
-    return f"{number(value, 2)}\u00a0tn\u00a0USD"
+SHOWN: Mapping[str, Callable[..., str]] = {
+    "%": percent, "kg CO2/USD": _kilograms, "bn USD": billions, "Mt CO2": megatonnes, "C": degrees, "": _utility,
+    "Gt CO2": gigatonnes, "trillion USD": trillions,
+}  # fmt: skip
+"""How a value of each unit is told."""
+NOT_DRAWN = ("profit_musd", "temperature_c")
+"""Figures near zero, or with no zero of their own: a share of them says nothing."""
 
 
 @dataclass(frozen=True)
@@ -31,34 +39,76 @@ class Words:
     """How a figure is told."""
 
     label: str
-    show: Callable[[float], str]
-    drawn: str = ""  # in points of itself, or in % of the rules' value; not drawn if empty
+    unit: str
+    drawn: bool
 
-    def change(self, value: float) -> str:
+    @property
+    def is_rate(self) -> bool:
+        """Whether differences are percentage points."""
+        return self.unit == "%"
+
+    def show(self, value: float | None) -> str:
+        """A value."""
+        return "undefined" if value is None else SHOWN[self.unit](value)
+
+    def change(self, value: float | None) -> str:
         """A difference."""
-        return percent(value, signed=True).replace("%", "points") if self.drawn == "points" else self.show(value)
+        if value is None:
+            return "undefined"
+        shown = SHOWN[self.unit](value, signed=True)
+        return shown.replace("%", "points") if self.is_rate else shown
+
+    def span(self, bounds: Bounds) -> str:
+        """An interval of a difference; its unit stands once."""
+        low, high = map(self.change, bounds)
+        return f"{low.partition(NO_BREAK)[0]} to {high}"
 
 
+NO_BREAK = "\u00a0"
 FIGURES: Mapping[str, Mapping[str, Words]] = {
-    "firm": {
-        "leakage_rate": Words("Leakage, all sectors", percent, "points"),
-        "leakage_rate_cbam_goods": Words("Leakage, CBAM goods", percent, "points"),
-        "reward_per_size": Words("Profit over output at rest, mean of the firms", percent, "points"),
-        "output_per_size": Words("Output over output at rest, mean of the firms", percent, "points"),
-        "emissions_per_size": Words("Emissions over output at rest, mean of the firms", _kilograms, "%"),
-        "profit_musd": Words("Profit of the firms, a year", billions),
-        "output_musd": Words("Output of the firms, a year", billions, "%"),
-        "emissions_mt": Words("Emissions of the firms, a year", megatonnes, "%"),
-        "abatement_cost_musd": Words("Abatement cost of the economy, a year", billions, "%"),
-    },
-    "region": {
-        "temperature_c": Words("Warmer than 1900 in the last year", _degrees),
-        "leakage_rate": Words("Leakage to non-members", percent, "points"),
-        "reward_per_size": Words("Utility of a region and step", _utility, "%"),
-        "mitigation": Words("Mitigation rate, mean of the regions", percent, "points"),
-        "emissions_gtco2": Words("Emissions of the regions, a year", _gigatonnes, "%"),
-        "output_tusd": Words("Output of the regions, a year", _trillions, "%"),
-        "consumption_tusd": Words("Consumption of the regions, a year", _trillions, "%"),
-    },
+    role: {
+        name: Words(quantity.label, quantity.unit, drawn=name not in NOT_DRAWN) for name, quantity in quantities.items()
+    }
+    for role, quantities in QUANTITIES.items()
 }
 """By role and name of the figure, in the order of the table."""
+
+
+def worded(role: str, figures: Sequence[AnyFigure]) -> list[tuple[AnyFigure, Words]]:
+    """The figures that have words, in the order of the table."""
+    found = {figure.name: figure for figure in figures}
+    return [(found[name], words) for name, words in FIGURES.get(role, {}).items() if name in found]
+
+
+def subject(told: Learning) -> str:
+    """Who follows the policy."""
+    return f"A single trained {told.role}" if told.one else f"Trained {told.role}s"
+
+
+def follows(role: str, policy: TrainedPolicy, told: Learning | None) -> str:
+    """What agents do in a run with a policy, which may be that of an evaluation."""
+    if told is not None and told.one:
+        return f"a single {role} in each replica follows the trained policy {policy.name}, all others follow rules"
+    return f"{role}s follow the trained policy {policy.name}"
+
+
+def several(seeds: Sequence[object]) -> str:
+    """How many seeds."""
+    return f"{len(seeds)} {'seed' if len(seeds) == 1 else 'seeds'}"
+
+
+def same(bounds: Bounds) -> bool:
+    """Whether the ends of an interval are one."""
+    return bool(np.isclose(*bounds, rtol=10.0**-DIGITS, atol=0.0))
+
+
+def sure(bounds: Bounds | None) -> bool:
+    """Whether a difference is more than chance, as far as is known."""
+    return bounds is None or same(bounds) or bounds[0] > 0 or bounds[1] < 0
+
+
+def told_difference(figure: LearningFigure | ResponseFigure, words: Words) -> str:
+    """A difference with its interval, and whether it may be chance."""
+    bounds = figure.difference_interval
+    between = f" (95\u00a0% interval {words.span(bounds)})" if bounds and not same(bounds) else ""
+    return f"{words.change(figure.difference)}{between}{'' if sure(bounds) else ', which cannot be told from chance'}"

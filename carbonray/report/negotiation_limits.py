@@ -1,5 +1,6 @@
 """What the result of a negotiation does not mean, and the limits of its model, in plain words."""
 
+from carbonray.report.learning_words import follows
 from carbonray.report.negotiation_run import NegotiationRun
 from carbonray.report.wording import number
 
@@ -8,7 +9,7 @@ def meaning(run: NegotiationRun) -> list[str]:
     """What a reader must not take the result for."""
     behaviour = "regions replay recorded actions" if run.replays else "behaviour is scripted"
     if run.summary.policy is not None:
-        behaviour = f"regions follow the trained policy {run.summary.policy.name}, which stays as it is"
+        behaviour = f"{follows('region', run.summary.policy, run.summary.learning)}, and the policy stays as it is"
     return [
         f"The {run.summary.n_regions} regions are fictional: their sizes and growth resemble the world's, but none is "
         "a country.",
@@ -66,4 +67,4 @@ def limits(run: NegotiationRun) -> list[str]:
     ]
     stopped = "The run was interrupted: it covers whole steps only, fewer than planned."
     told = replayed(run)
-    return [*said, *([told] if told else []), *([stopped] if run.summary.interrupted else [])]
+    return [*said, *([told] if told else []), *([stopped] if run.summary.cut_short else [])]

@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from carbonray.report import learning
+from carbonray.report import learning, learning_figures
 from carbonray.report import negotiation_limits as limits
 from carbonray.report import negotiation_reading as reading
 from carbonray.report import negotiation_tables as tables
@@ -17,7 +17,7 @@ from carbonray.report.negotiation_interactive import spec
 from carbonray.report.negotiation_run import NegotiationRun, read_negotiation_run
 from carbonray.report.negotiation_stills import png
 from carbonray.report.negotiation_words import agreement, count_of, degrees, gigatonnes, protocol_name, trillions
-from carbonray.report.page import Card, Drawn
+from carbonray.report.page import Card, Drawn, learning_cards
 from carbonray.report.tables import assumptions, command
 from carbonray.report.wording import number, percent
 
@@ -38,14 +38,16 @@ def write_negotiation_report(run_dir: Path) -> Path:
         ReportError: if a file of the run is missing or malformed, or the report cannot be written; one line naming it.
     """
     run = read_negotiation_run(run_dir)
-    found = [*figures(run), *learning.charts(run.summary.learning)]
+    found = [*figures(run), *learning_figures.charts(run.summary.learning)]
     stills = {chart.key: png(chart) for chart in found if isinstance(chart, Chart)}
-    return write_page(run_dir, render(run, found, stills), stills, [item.key for item in found])
+    keys = [*(item.key for item in found), *learning_figures.KEYS]
+    return write_page(run_dir, render(run, found, stills), stills, keys)
 
 
 def render(run: NegotiationRun, found: list[Chart | LeftOut], stills: dict[str, bytes]) -> str:
     """The page as HTML."""
     drawn = {item.key: item if isinstance(item, LeftOut) else _drawn(item, stills[item.key]) for item in found}
+    evaluated = learning.section(run.summary.learning, run.summary.policy, stopped=run.summary.interrupted)
     page: str = template("negotiation.html.j2").render(
         run=run,
         summary=run.summary,
@@ -62,8 +64,9 @@ def render(run: NegotiationRun, found: list[Chart | LeftOut], stills: dict[str, 
         tables={name: [make(run) for make in makers] for name, makers in TABLES.items()},
         switches=tables.switches(run),
         assumptions=assumptions(run.scenario),
-        learning=learning.section(run.summary.learning, run.summary.policy),
-        learning_figures=[drawn[learning.KEY]] if learning.KEY in drawn else [],
+        learning=evaluated,
+        learning_cards=learning_cards(evaluated),
+        learning_figures=[drawn[key] for key in learning_figures.KEYS if key in drawn],
         command=_again(run, command(run.scenario)),
         own_command=_again(run, "carbonray simulate my-scenario.yaml"),
         charts={key: item.interactive for key, item in drawn.items() if isinstance(item, Drawn)},

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from carbonray.report.learning_words import follows
 from carbonray.report.negotiation_data import SMALLEST
 from carbonray.report.negotiation_run import SAME_DEGREES, SAME_SHARE, NegotiationRun
 from carbonray.report.negotiation_summary import SwitchEffect
@@ -207,5 +208,5 @@ def behaviour_of(run: NegotiationRun) -> str:
     """What regions do, in a few words."""
     replayed, policy = run.summary.actions_file, run.summary.policy
     if policy is not None:
-        return f"regions follow the trained policy {policy.name}"
+        return follows("region", policy, run.summary.learning)
     return f"the actions recorded in {replayed}" if replayed else KINDS[run.scenario.behaviour.kind]

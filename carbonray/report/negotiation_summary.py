@@ -79,6 +79,11 @@ class NegotiationSummary(Part):
     region_steps_per_second: Number | None = None
     peak_memory_mib: Number | None = None
 
+    @property
+    def cut_short(self) -> bool:
+        """Whether the run ends too early; of a stopped evaluation only whole runs are kept."""
+        return self.interrupted and self.learning is None
+
     def interval(self, key: str) -> tuple[float, float] | None:
         """The 5-95 % range of a figure over the replicas; None if there is none."""
         low, high = self.intervals.get(key, (None, None))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from carbonray.report import border, exposed, learning, reading, tables, uncertainty
+from carbonray.report import border, exposed, learning, learning_figures, reading, tables, uncertainty
 from carbonray.report.charts import Chart, LeftOut
 from carbonray.report.gallery import SECTIONS, figures, goods_note, home_name
 from carbonray.report.html import plotly_js, template, write_page
@@ -46,9 +46,10 @@ def write_cbam_report(run_dir: Path) -> Path:
         ReportError: if a file of the run is missing or malformed, or the report cannot be written; one line naming it.
     """
     run = read_run(run_dir)
-    found = [*figures(run), *learning.charts(run.summary.learning)]
+    found = [*figures(run), *learning_figures.charts(run.summary.learning)]
     stills = {chart.key: png(chart) for chart in found if isinstance(chart, Chart)}
-    return write_page(run_dir, render(run, found, stills), stills, (item.key for item in found))
+    keys = [*(item.key for item in found), *learning_figures.KEYS]
+    return write_page(run_dir, render(run, found, stills), stills, keys)
 
 
 def render(run: Run, found: list[Chart | LeftOut], stills: dict[str, bytes]) -> str:
@@ -62,11 +63,13 @@ def render(run: Run, found: list[Chart | LeftOut], stills: dict[str, bytes]) -> 
         numbers = tables.of_chart(item)
         drawn[item.key] = Drawn(chart=item, still=still, interactive=spec(item), numbers=numbers)
     sections = {name: [drawn[key] for key, under in SECTIONS.items() if under == name] for name in SECTIONS.values()}
+    evaluated = learning.section(run.summary.learning, run.summary.policy, stopped=run.summary.interrupted)
     page: str = template("report.html.j2").render(
         run=run,
         summary=run.summary,
         home=home_name(run),
         cards=cards(run),
+        followed=reading.behaviour(run.summary) if run.summary.policy else "",
         passages=reading.passages(run),
         caveats=reading.caveats(run),
         goods=goods_note(run),
@@ -74,8 +77,9 @@ def render(run: Run, found: list[Chart | LeftOut], stills: dict[str, bytes]) -> 
         tables=_tables(run),
         missing=_missing(run),
         assumptions=tables.assumptions(run.scenario),
-        learning=learning.section(run.summary.learning, run.summary.policy),
-        learning_figures=[drawn[learning.KEY]] if learning.KEY in drawn else [],
+        learning=evaluated,
+        learning_cards=learning_cards(evaluated),
+        learning_figures=[drawn[key] for key in learning_figures.KEYS if key in drawn],
         command=_command(run),
         own_command=learning.command("carbonray simulate my-scenario.yaml", run.summary.policy, run.summary.learning),
         charts={item.key: spec(item) for item in found if isinstance(item, Chart)},
@@ -88,6 +92,12 @@ def _command(run: Run) -> str | None:
     """The command that makes this run again; None where the scenario is a user's own."""
     found = tables.command(run.scenario)
     return found and learning.command(found, run.summary.policy, run.summary.learning)
+
+
+def learning_cards(evaluated: learning.Section | None) -> list[Card]:
+    """The headline numbers of an evaluation."""
+    headline = evaluated.headline if evaluated else []
+    return [Card(label=label, value=value, detail=detail) for label, value, detail in headline]
 
 
 def cards(run: Run) -> list[Card]:

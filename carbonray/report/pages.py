@@ -12,17 +12,29 @@ PAGES: Mapping[str, tuple[str, str]] = {
     "climate-negotiation": ("carbonray.report.negotiation_page", "write_negotiation_report"),
 }
 """World -> module, imported when first needed, and function."""
+TRAINING = "training.json"
+"""What a folder of a training has, and no other."""
 
 
-def write_report(run_dir: Path) -> Path:
-    """Write report.html and figures/*.png into a run directory of any world, replacing earlier ones.
+def write_report(run_dir: Path, *others: Path, out: Path | None = None) -> Path:
+    """Write report.html and figures/*.png into a run directory of any world, or of a training, replacing earlier ones.
+
+    Args:
+        run_dir: the folder.
+        others: folders of trainings, if the first one is such a folder: all on one page, in a folder of its own.
+        out: that folder; runs/trainings-N if left out.
 
     Returns:
         The path of report.html.
 
     Raises:
         ReportError: if a file of the run is missing or malformed, or the report cannot be written; one line naming it.
+        OutputError: if `out` exists or cannot be written.
     """
+    if others or out is not None or (run_dir / TRAINING).exists():
+        from carbonray.report.training_page import write_training_report
+
+        return write_training_report((run_dir, *others), out)
     if not run_dir.is_dir():
         raise ReportError(f"{run_dir}: no such run directory")
     path = run_dir / "config.yaml"

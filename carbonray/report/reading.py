@@ -7,6 +7,7 @@ import pandas as pd
 
 from carbonray.report import figure_data, uncertainty
 from carbonray.report.gallery import home_name
+from carbonray.report.learning_words import follows
 from carbonray.report.run_directory import Run
 from carbonray.report.summary_model import Summary
 from carbonray.report.wording import billions, listed, megatonnes, percent, region_name, sector_name, spread
@@ -164,6 +165,8 @@ def _certainty(summary: Summary) -> list[str]:
             f"Drawing the firms anew ({summary.replicas} replicas) leaves the total rate at {spread(bounds)} "
             "(95 % interval of the mean)."
         )
+    elif summary.learning is not None:
+        said.append("This is one draw of the firms; how much the draw matters is told above, over the seeds.")
     else:
         said.append("This is one draw of the firms; run it with --replicas to see how much the draw matters.")
     said += uncertainty.sentences(summary.uncertainty)
@@ -211,9 +214,8 @@ def caveats(run: Run) -> list[str]:
         else "steel and aluminium, or cement and glass, are not told apart"
     )
     table = f"The economy is {_table_name(scenario.economy)} with {sectors} sectors and {regions} regions: {apart}."
-    behave = f"the trained policy {summary.policy.name}" if summary.policy else "fixed rules"
     learned = (
-        f"Firms follow {behave}, and elasticities and abatement costs are assumed, not estimated here. "
+        f"{behaviour(summary)}, and elasticities and abatement costs are assumed, not estimated here. "
         "The result is research, and by itself no basis for actual policy."
     )
     abatement = (
@@ -222,7 +224,13 @@ def caveats(run: Run) -> list[str]:
         "overstated, those of the first years most."
     )
     stopped = "The run was interrupted: it covers whole years only, fewer than planned."
-    return [channel, table, abatement, learned] + ([stopped] if summary.interrupted else [])
+    return [channel, table, abatement, learned] + ([stopped] if summary.cut_short else [])
+
+
+def behaviour(summary: Summary) -> str:
+    """What firms do."""
+    said = follows("firm", summary.policy, summary.learning) if summary.policy else "firms follow fixed rules"
+    return f"{said[:1].upper()}{said[1:]}"
 
 
 def change_at_home(cells: pd.DataFrame, home: Sequence[str]) -> float | None:

@@ -160,8 +160,8 @@ def read_run(run_dir: Path) -> Run:
     )
 
 
-def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
-    """The named columns of a Parquet file; codes as text, numbers finite.
+def read_table(path: Path, columns: tuple[str, ...], may_be_null: tuple[str, ...] = MAY_BE_NULL) -> pd.DataFrame:
+    """The named columns of a Parquet file; codes as text, numbers finite, or null where they may be.
 
     Raises:
         ReportError: if the file, a column or a number is missing.
@@ -178,22 +178,22 @@ def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     if frame.empty and path.stem not in MAY_BE_EMPTY:
         raise ReportError(f"{path}: has no rows")
     for column in columns if len(frame) else ():
-        frame[column] = _checked(path, frame[column])
+        frame[column] = _checked(path, frame[column], may_be_null)
     return frame
 
 
-def _checked(path: Path, values: "pd.Series[Any]") -> "pd.Series[Any]":
+def _checked(path: Path, values: "pd.Series[Any]", may_be_null: tuple[str, ...]) -> "pd.Series[Any]":
     column = str(values.name)
     if column in TEXT:
         if values.isna().any():
             raise ReportError(f"{path}: column {column} row {int(values.isna().argmax())} is empty; a code is needed")
         return values.astype(str)
-    if column in MAY_BE_NULL and values.isna().all():
+    if column in may_be_null and values.isna().all():
         return values.astype(float)
     if not pd.api.types.is_numeric_dtype(values):
         raise ReportError(f"{path}: column {column} is not numeric")
     numbers = values.to_numpy(dtype=float, na_value=np.nan)
-    bad = np.isinf(numbers) if column in MAY_BE_NULL else ~np.isfinite(numbers)
+    bad = np.isinf(numbers) if column in may_be_null else ~np.isfinite(numbers)
     if bad.any():
         raise ReportError(f"{path}: column {column} row {int(bad.argmax())} is not finite; every number must be")
     return values

@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
+from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator, PercentFormatter
 
 from carbonray.report.charts import BLUE, FALL, GRID, INK, RISE, Chart, columns_of, edge_width
 from carbonray.report.interactive import number_of
@@ -60,22 +60,30 @@ def _lines(chart: Chart) -> Figure:
     panels = chart.panels
     figure, axes = blank_figure(chart, 4.2 if len(panels) == 1 else 2.9 * len(panels) + 0.6, len(panels))
     for ax, panel in zip(axes, panels, strict=True):
-        for at, series in enumerate(chart.series):
+        for series in chart.layers:
             rows = chart.data[(chart.data.panel == panel) & (chart.data.series == series)]
             x, y, low, high = (rows[name].to_numpy(dtype=float) for name in ("x", "y", "low", "high"))
             colour = chart.colour(series)
-            dash = ("-", "--", ":", "-.")[at % 4]
-            marker = "" if chart.whole_years else "o"
+            if series in chart.thin:
+                ax.plot(x, y, color=colour, lw=0.8)
+                continue
+            dash = ("-", "--", ":", "-.")[chart.series.index(series) % 4]
+            marker = "o" if chart.marked(series) else ""
             ax.plot(x, y, color=colour, lw=2, label=plain(series), ls=dash, marker=marker, ms=4)
             if np.isfinite(low).any():
                 ax.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
-        ax.axhline(0, color="#8793a0", lw=1)
+        if "y" in chart.zeros:
+            ax.axhline(0, color="#8793a0", lw=1)
+        if "x" in chart.zeros:
+            ax.set_xlim(left=0)
         ax.grid(color=GRID, lw=0.8)
         ax.set_ylabel(plain(chart.y_title))
         if panel:
             ax.set_title(plain(panel), loc="left", fontsize=10, color=INK)
         if chart.whole_years:
             ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        elif chart.data["x"].max() >= 1e4:
+            ax.xaxis.set_major_formatter(EngFormatter(sep=""))
         ax.yaxis.set_major_formatter(_formatter(chart))
     axes[-1].set_xlabel(plain(chart.x_title))
     handles, labels = axes[0].get_legend_handles_labels()
@@ -87,12 +95,8 @@ def _formatter(chart: Chart) -> FuncFormatter | PercentFormatter:
     return (
         PercentFormatter(1.0, decimals=1)
         if chart.as_percent
-        else FuncFormatter(lambda value, _: number(value, _places(value)))
+        else FuncFormatter(lambda value, _: number(value, 0 if value == round(value) else chart.decimals))
     )
-
-
-def _places(value: float) -> int:
-    return 0 if value == round(value) else 1
 
 
 def _bars(chart: Chart) -> Figure:

@@ -1,6 +1,6 @@
 """summary.json of a run, checked. Every key but the first six may be absent; its section is then left out."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -157,12 +157,21 @@ class BestResponse(Part):
     figures: tuple[ResponseFigure, ...] = ()
 
 
+class Undefined(Part):
+    """Why leakage has no rate in some seeds."""
+
+    run: Literal["trained", "rule"]
+    reason: str
+    seeds: tuple[int, ...]
+
+
 class Learning(Part):
     """Trained agents beside the same agents under rules, over several seeds."""
 
     role: str
     one: bool = False  # a single trained agent in each replica; else all are
     seeds: tuple[int, ...]
+    undefined: tuple[Undefined, ...] = ()
     left_out: dict[str, str] = {}  # seeds whose runs came to an impossible state, and which
     figures: tuple[LearningFigure, ...] = ()
     best_response: BestResponse | None = None
@@ -212,6 +221,11 @@ class Summary(Part):
     firm_steps: Number | None = None
     firm_steps_per_second: Number | None = None
     peak_memory_mib: Number | None = None
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether the run ends too early; of a stopped evaluation only whole runs are kept."""
+        return self.interrupted and self.learning is None
 
     def interval(self, key: str) -> tuple[float, float] | None:
         """The 95 % interval of a figure over the replicas; None if there is none."""

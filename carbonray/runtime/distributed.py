@@ -69,6 +69,7 @@ class OnRay:
             LostError: if shards are lost again and again.
         """
         told = checkpoint.read_run(self.place) if self.place and self.resume else None
+        tell(0, play.steps, {})
         with cluster.connected(self.address):
             splits = placement.split(play.worlds[0], self.shard, told["shards"] if told else cluster.cores())
             placement.check_memory(len(splits), cluster.memory_mib(), self.shard)

@@ -40,6 +40,9 @@ def telling(progress: Progress) -> "Tell":
     first: list[tuple[int, float]] = []  # step and time from which on the rate is taken
 
     def tell(done: int, of: int, so_far: Mapping[str, float]) -> None:
+        if not done:
+            progress("simulating", 0, of, "starting")
+            return
         if not first or done <= first[0][0]:
             first[:] = [(done, time.perf_counter())]
         seconds = time.perf_counter() - first[0][1]

@@ -165,7 +165,7 @@ class Strike:
         self.cluster, self.kind, self.struck = cluster, kind, 0
 
     def __call__(self, task: str, done: int, of: int, note: str = "", /) -> None:
-        if done > of / 4 and not self.struck:
+        if task == "training" and done > of / 4 and not self.struck:
             self.struck = actors(self.cluster, self.kind)[0]
             os.kill(self.struck, signal.SIGKILL)
 
@@ -242,7 +242,7 @@ class Interrupt:
         self.pressed = False
 
     def __call__(self, task: str, done: int, of: int, note: str = "", /) -> None:
-        if done > of / 2 and not self.pressed:
+        if task == "training" and done > of / 2 and not self.pressed:
             self.pressed = True
             os.kill(os.getpid(), signal.SIGINT)
 
@@ -254,6 +254,9 @@ def test_a_training_goes_on_from_its_folder(cluster: Any, tmp_path: Path) -> Non
     whole = train("law", out=tmp_path / "whole", address=cluster.address, **SMALL)
     half = train("law", out=tmp_path / "half", address=cluster.address, progress=Interrupt(), **SMALL)
     assert not half.finished
+    kept = load_policy(half.policy).card.agent_steps
+    behind = f"the policy is that of the last checkpoint, after {kept:,} decisions"
+    assert (behind in half.notices) == (kept < half.table["agent_steps"].iloc[-1])
     newest = max((tmp_path / "half" / "tune").glob("attempt-*/trial-*/checkpoint_*"))
     torn = newest.with_name("checkpoint_999999")
     shutil.copytree(newest, torn)

@@ -15,7 +15,7 @@ Run = Callable[..., tuple[int, str, str]]
 def carbonray(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
     """Run the command line in an empty folder: exit code, standard output, standard error."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(report, "write_report", lambda folder: Path(folder) / "report.html", raising=False)
+    monkeypatch.setattr(report, "write_report", lambda folder, **how: Path(folder) / "report.html", raising=False)
 
     def run(*words: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["carbonray", *words])

@@ -63,9 +63,11 @@ def test_a_training_tells_what_came_of_it(carbonray: Run, monkeypatch: pytest.Mo
     assert asked["settings"] == ["years=3"]
     assert out.splitlines() == [
         "budget spent after 2 iterations and 100 decisions of agents",
-        "return 0.500 at first, 1.500 at last (sum of an episode's rewards per stake, in their deviations)",
+        "an agent earned 0.500 in an episode at first, 1.500 at last (its rewards over its size, in mean deviations of "
+        "a step's)",
         "50 decisions a second played, 100 learned",
         "policy t/policy",
+        "report: t/report.html",
         "next: carbonray evaluate t/policy",
     ]
 
@@ -75,6 +77,7 @@ def test_an_interrupted_training_says_how_to_go_on(carbonray: Run, monkeypatch: 
     code, out, error = carbonray("train", "law")
     assert code == 130
     assert out.startswith("interrupted after 2 iterations")
+    assert "report: t/report.html" in out
     assert error == "carbonray: interrupted; go on with: carbonray train --resume t\n"
 
 

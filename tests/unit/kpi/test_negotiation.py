@@ -214,6 +214,24 @@ def test_leakage_without_a_rate_says_why(first: tuple[float, float], member: lis
     assert found.undefined_reason == reason
 
 
+@pytest.mark.parametrize(
+    ("member", "rate"),
+    [
+        ([False, True, True, True], None),  # joins late
+        ([True, True, False, True], None),  # is absent for a step
+        ([False, False, True, True], 2 / 6),
+        ([True, False, False, False], 3 / 5),
+    ],
+)
+def test_there_is_somebody_to_leak_to_if_a_region_is_outside_for_half_of_the_steps(
+    member: list[bool], rate: float | None
+) -> None:
+    joined = np.array([[[True, inside] for inside in member]])
+    found = leakage(np.where(joined, 9.0, 11.0), np.full((1, 4, 2), 10.0), joined, years_a_step=5)
+    assert found.rate == (None if rate is None else pytest.approx(rate))
+    assert found.undefined_reason == (NO_OTHER if rate is None else None)
+
+
 def test_one_replica_without_a_rate_leaves_the_run_without_one() -> None:
     policy = np.concatenate([emissions((8.0, 8.0), (11.0, 11.0)), REFERENCE])
     member = np.broadcast_to([True, False], (2, 2, 2))

@@ -13,15 +13,19 @@ from carbonray.config import ScenarioError
 from carbonray.data.load_world import load_world
 from carbonray.data.scenarios import load
 from carbonray.kpi.leakage import interval
+from carbonray.kpi.negotiation import NO_OTHER
 from carbonray.learn import evaluate as evaluate_module
-from carbonray.learn.evaluate import Evaluation, evaluate, learning_lines, summarised
-from carbonray.learn.measures import FOCAL, focal
+from carbonray.learn.evaluate import Evaluation, evaluate, summarised
+from carbonray.learn.evaluate_text import learning_lines
+from carbonray.learn.measures import FOCAL, QUANTITIES, focal
 from carbonray.learn.networks import Decider
 from carbonray.learn.policy_folder import load as load_policy
 from carbonray.report import write_report
-from carbonray.report.learning import charts, section
+from carbonray.report.learning import section
+from carbonray.report.learning_figures import KEYS, charts
 from carbonray.report.summary_model import Learning, TrainedPolicy
 from carbonray.runtime import pair
+from carbonray.runtime.simulate import simulate
 from carbonray.worlds.climate_negotiation.heads import MITIGATION, SAVINGS
 from carbonray.worlds.world import WorldError
 
@@ -109,12 +113,22 @@ class TestFirms:
         assert "The policy is shrinking: one small network, trained by vdn under cbam/law" in page
         assert "carbonray evaluate shrinking --on-scenario cbam/law" in page
         assert "Firms follow the trained policy shrinking" in page
-        assert (out / "figures" / "learning.png").stat().st_size > 5000
+        assert all((out / "figures" / f"{key}.png").stat().st_size > 5000 for key in KEYS)
+        assert page.index("Trained firms beside rule firms: law") < page.index("The trained run of seed 0")
 
     def test_the_command_line_has_a_row_for_every_figure(self, everyone: Evaluation) -> None:
         lines = learning_lines(everyone.summary["learning"])
-        assert len(lines) == 1 + len(everyone.summary["learning"]["figures"])
+        said = [line.strip().partition("  ")[0] for line in lines[1:]]
+        told = [figure["name"] for figure in everyone.summary["learning"]["figures"]]
+        labels = [QUANTITIES["firm"][name].label for name in told]
+        assert said[: len(labels)] == [f"{label[0].lower()}{label[1:]}" for label in labels]
         assert set(lines) <= set(everyone.lines())
+
+    def test_a_scenario_that_is_changed_to_fit_is_told_as_in_a_run(self, everyone: Evaluation, shrinking: Path) -> None:
+        told = simulate("law", policy=shrinking, robust=False, **SIZE).notices
+        assert list(everyone.notices) == list(told) == ["firms.learned=true: this policy re-sources and relocates"]
+        fitting = evaluate(shrinking, seeds=1, settings=["firms.learned=true"], **SIZE)
+        assert fitting.notices == []
 
 
 class TestRegions:
@@ -131,7 +145,14 @@ class TestRegions:
         text = page.read_text(encoding="utf-8")
         assert "Trained regions beside rule regions" in text
         assert "All seeds gave the same: nothing in this scenario is left to chance." in text
-        assert "regions follow the trained policy calm, which stays as it is" in text
+        assert "regions follow the trained policy calm, and the policy stays as it is" in text
+
+    def test_a_club_that_all_join_leaks_to_nobody_and_says_so(self) -> None:
+        found = evaluate("climate-negotiation/club", seeds=1)
+        told = found.summary["learning"]
+        assert figure(told, "leakage_rate")["trained"] is None
+        assert told["undefined"] == [{"run": "trained", "reason": NO_OTHER, "seeds": [0]}]
+        assert f"  leakage is undefined with trained regions in 1 of 1: {NO_OTHER}" in found.lines()
 
     def test_one_region_alone_is_each_of_them_in_turn(self, tmp_path: Path) -> None:
         origin = {"world": "climate-negotiation", "scenario": "none", "role": "region"}
@@ -195,6 +216,18 @@ TABLE = pd.DataFrame(
 
 
 class TestSummarised:
+    def test_lines_name_the_unit_of_each_figure_and_align(self) -> None:
+        head, leakage, emissions = learning_lines(summarised(TABLE, role="firm", one=False))
+        assert head.split("  ")[1] == "means over 3 seeds"
+        assert leakage.split() == [
+            "leakage,", "all", "sectors", "%", "40.00", "15.00", "+25.00", "[-38.53", "to", "+88.53]", "for", "both",
+            "in", "2", "of", "3",
+        ]  # fmt: skip
+        assert "a year  Mt CO2 " in emissions
+        assert emissions.split()[-6:] == ["88.33", "103.3", "-15.00", "[-27.42", "to", "-2.579]"]
+        ends = [line.index(end) + len(end) for line, end in ((head, "difference"), (leakage, "+25.00"))]
+        assert ends[0] == ends[1]
+
     def test_differences_are_paired_and_what_a_seed_lacks_is_left_out(self) -> None:
         told = summarised(TABLE, role="firm", one=False)
         leakage, emissions = told["figures"]
@@ -213,11 +246,9 @@ class TestSummarised:
         assert "Leakage, all sectors: 40.0 % instead of 15.0 %, a difference of +25.0 points" in said
         assert "which cannot be told from chance" in said
         assert "Leakage, all sectors is defined for both in 2 of 3 seeds." in said
-        (chart,) = charts(told)
-        assert chart.title == "Trained firms differ from the rules beyond chance in 1 of 2 figures"
-        drawn = chart.data.set_index("series")
-        assert drawn.loc["Emissions of the firms, a year (%)", "y"] == pytest.approx(-15 / (310 / 3))
-        assert drawn.loc["Leakage, all sectors (points)", "y"] == pytest.approx(0.25)
+        rates, amounts = charts(told)
+        assert rates.data["y"].tolist() == pytest.approx([25])
+        assert amounts.data["y"].tolist() == pytest.approx([-100 * 15 / (310 / 3)])
 
     def test_other_runs_have_no_such_section(self) -> None:
         assert section(None, None) is None
@@ -247,5 +278,7 @@ def test_ctrl_c_keeps_whole_seeds(shrinking: Path, monkeypatch: pytest.MonkeyPat
     found = evaluate(shrinking, seeds=5, **SIZE)
     assert found.summary["interrupted"] is True
     assert found.summary["learning"]["seeds"] == [0]
+    assert "stopped after seed 0" in found.notices
+    assert not any("interrupted" in line for line in found.lines())
     with pytest.raises(KeyboardInterrupt):
         evaluate(shrinking, seeds=5, **SIZE)

@@ -16,7 +16,7 @@ from carbonray.config import Scenario
 from carbonray.data.load_world import load_world
 from carbonray.data.worlds import build_world
 from carbonray.learn.networks import FORBIDDEN, Heads
-from carbonray.learn.policy import LEVELS, LSTM, PolicyError, Trained, blend, drawn_exactly
+from carbonray.learn.policy import LEVELS, LSTM, SLIGHT, PolicyError, Trained, blend, drawn_exactly
 from carbonray.runtime import inprocess
 from carbonray.runtime.shard import RULES, Moment, Policy
 from carbonray.worlds.cbam import CbamWorld, Economy
@@ -210,6 +210,15 @@ class TestDrawn:
             there = expected > 0
             assert (counts[~there] == 0).all()
             assert chisquare(counts[there], expected[there]).pvalue > RARE
+
+    def test_what_is_left_of_exploring_is_not_done(self) -> None:
+        """Levels under SLIGHT of the likeliest are out; the rest keep their odds, and equal ones are all kept."""
+        rare = torch.tensor([1.0, 0.5, SLIGHT * 1.001, SLIGHT * 0.999], dtype=torch.float64).log()
+        uniform = (torch.arange(10_000, dtype=torch.float64) / 10_000)[:, None]
+        counts = drawn_exactly(Heads((4,)), rare.expand(len(uniform), -1), uniform).flatten().bincount(minlength=4)
+        left = torch.tensor([1.0, 0.5, SLIGHT * 1.001, 0.0])
+        assert (counts - 10_000 * left / left.sum()).abs().max() <= 1
+        assert len(drawn_exactly(Heads((4,)), torch.zeros(10_000, 4), uniform).unique()) == 4
 
     @pytest.mark.parametrize("uniform", [0.0, 0.5, 1 - 2.0**-53])
     def test_the_ends_are_legal(self, uniform: float) -> None:

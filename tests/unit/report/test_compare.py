@@ -19,7 +19,7 @@ from carbonray.report.charts import Chart, LeftOut
 from carbonray.report.compare_figures import changes, plane, temperature
 from carbonray.report.compare_page import Comparison, compare
 from carbonray.report.compare_plane import plane_spec, staircase, views
-from carbonray.report.compare_runs import read_runs, table_of
+from carbonray.report.compare_runs import beside_protocol, read_runs, table_of
 from carbonray.report.compare_words import decimals, dominated, headline, places
 from carbonray.report.run_directory import ReportError
 from carbonray.runtime.outputs import OutputError
@@ -246,15 +246,46 @@ def test_lines_are_an_aligned_table_the_findings_and_the_place_of_the_page(three
     lines = Comparison(runs=runs, table=table, hypervolume=0.386, out=tmp_path / "out").lines()
     assert lines[0] == "3 runs of the climate negotiation, 2015-2115"
     head, *rows = lines[1:5]
-    assert head.split()[:3] == ["run", "protocol", "behaviour"]
+    assert head.split()[:4] == ["run", "protocol", "behaviour", "policy"]
     assert len({len(row) for row in (head, *rows)}) == 1
     assert rows[0].split() == [
-        "club-1", "club", "constant", "4.00", "3.15", "5,000", "5,000", "3,960", "110.00", "20", "5.0%", "0.600",
-        "0.500", "yes", "0.0300",
+        "club-1", "club", "constant", "rules", "4.00", "3.15", "5,000", "5,000", "3,960", "110.00", "20", "5.0%",
+        "0.600", "0.500", "yes", "0.0300",
     ]  # fmt: skip
-    assert rows[2].split()[10] == "-"
+    assert rows[2].split()[11] == "-"
     assert any("hypervolume is 0.386" in line for line in lines)
     assert lines[-1] == f"report: {tmp_path / 'out' / 'report.html'}"
+
+
+def policy(name: str, sha256: str = "0" * 64) -> dict[str, Any]:
+    """What summary.json says of a run whose regions follow a trained policy."""
+    told = {"name": name, "sha256": sha256, "method": "ppo", "scenario": "climate-negotiation/club"}
+    return {"behaviour": "trained", "policy": told}
+
+
+@pytest.mark.usefixtures("unpictured")
+def test_the_policy_of_each_run_is_named(three: list[Path], write_run: WriteRun, tmp_path: Path) -> None:
+    runs = [*three[:2], write_run("mine", **policy("ppo")), write_run("replayed", actions_file="recorded.npz")]
+    found = compare(runs, tmp_path / "out")
+    said = (
+        "club-1 and border-club-1 follow rules; mine follows the trained policy ppo; replayed follows recorded actions."
+    )
+    text = read(found.report)
+    assert said in text
+    assert any(said in line for line in found.lines())
+    assert "policy (rules, ppo, recorded actions)" in text
+    assert "mine club trained ppo 0 1" in text
+    assert found.table["policy"].tolist() == ["rules", "rules", "ppo", "recorded actions"]
+    assert "trained policy" not in read(compare(three, tmp_path / "rules").report)
+
+
+def test_policies_of_one_name_are_told_apart_by_their_hash(write_run: WriteRun) -> None:
+    same = [write_run(name, **policy("ppo", sha * 64)) for name, sha in (("x", "a"), ("y", "a"))]
+    assert table_of(read_runs(same))["policy"].tolist() == ["ppo", "ppo"]
+    assert "policy" not in beside_protocol(read_runs(same))
+    runs = read_runs([*same, write_run("z", **policy("ppo", "b" * 64))])
+    assert table_of(runs)["policy"].tolist() == ["ppo (aaaaaaaa)", "ppo (aaaaaaaa)", "ppo (bbbbbbbb)"]
+    assert beside_protocol(runs)["policy"] == ["ppo (aaaaaaaa)", "ppo (aaaaaaaa)", "ppo (bbbbbbbb)"]
 
 
 def test_names_stay_apart(write_run: WriteRun) -> None:

@@ -172,6 +172,29 @@ def test_everybody_a_member_leaves_nobody_to_leak_to(write_run: Any, made: Simpl
 
 
 @pytest.mark.usefixtures("unpictured")
+def test_an_evaluation_leads_with_its_seeds_and_says_why_leakage_is_undefined(write_run: Any, page_of: Any) -> None:
+    warm = {"trained": 4.5, "rule": 5.5, "difference": -1.0, "difference_interval": [-1.5, -0.5]}
+    reason = "every region is a member in most steps, so there is nobody to leak to"
+    figures_told = [{"name": "temperature_c", "seeds": 2, **warm}, {"name": "leakage_rate", "seeds": 0}]
+    learning = {"role": "region", "seeds": [4, 5], "figures": figures_told,
+                "undefined": [{"run": "trained", "reason": reason, "seeds": [4, 5]}]}  # fmt: skip
+    policy = {"name": "mine", "method": "ppo", "scenario": "climate-negotiation/club"}
+    changes = {"interrupted": True, "seed": 4, "learning": learning, "policy": policy}
+    page = page_of(write_negotiation_report(write_run(summary_changes=changes)))
+    over_seeds, heading, run = page.text.partition("The trained run of seed 4")
+    assert "<title>Evaluation of a trained policy: three</title>" in page.html
+    assert len(page.all("h1")) == 1
+    assert "Trained regions beside rule regions: three" in over_seeds
+    assert "Means over 2 seeds. Warmer than 1900 in the last year: 4.50 °C instead of 5.50 °C" in over_seeds
+    assert "a difference of −1.00 °C (95 % interval −1.50 to −0.50 °C)" in over_seeds
+    assert f"Leakage is undefined with trained regions in 2 of 2 seeds: {reason}." in over_seeds
+    assert "The evaluation was stopped before its last seed" in over_seeds
+    assert heading
+    assert "In plain words" in run
+    assert "Interrupted" not in page.text
+
+
+@pytest.mark.usefixtures("unpictured")
 def test_replicas_have_bands_and_one_replica_has_none(write_run: Any, page_of: Any) -> None:
     changes = {"intervals": {"temperature_c": [3.86, 3.94], "leakage_rate": [0.4, 0.6]}}
     many = write_run("many", replicas=2, summary_changes=changes, scenario_changes={"behaviour": {"kind": "random"}})
