@@ -28,7 +28,7 @@ from carbonray.learn.measures import MEASURES, focal
 from carbonray.learn.policy_folder import Saved, load
 from carbonray.runtime import outputs
 from carbonray.runtime.simulate import RUNNERS, Progress, RunResult, load_target, silent
-from carbonray.runtime.simulate_cbam import fit_for
+from carbonray.runtime.simulate_cbam import RE_SOURCES, fit_for
 from carbonray.worlds.world import WorldError
 
 UNITS = {
@@ -36,8 +36,6 @@ UNITS = {
     "output_per_size": "fraction of output at rest",
     "emissions_per_size": "t CO2 per USD of 2011 of output at rest",
 }
-RE_SOURCES = "firms.learned=true: this policy re-sources and relocates"
-"""What a user is told whose scenario is changed to fit the policy, as `simulate` tells it."""
 REASON = "undefined_reason"
 """Of a row: why leakage has no rate."""
 

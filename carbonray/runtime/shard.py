@@ -284,7 +284,7 @@ class Played:
 
 
 class Tell(Protocol):
-    """Told how many steps are done, of how many, and figures so far."""
+    """Told how many steps are done, of how many, and figures so far; of none while a cluster is made ready."""
 
     def __call__(self, done: int, of: int, so_far: Mapping[str, float]) -> None:
         """Take note."""

@@ -77,7 +77,7 @@ def _simulate_trained(
     pair = run(fitted, device=device, policy=found.trained, runtime=runtime, progress=telling(progress))
     wall = time.perf_counter() - started
     summary = _headline(pair) | {"policy": found.told()} | robustness.summary_of(pair) | _speed(pair, wall)
-    notices = [] if fitted is scenario else ["firms.learned=true: this policy re-sources and relocates"]
+    notices = [] if fitted is scenario else [RE_SOURCES]
     return Result(pair=pair, summary=summary, notices=notices, policy_file=found.file)
 
 
@@ -90,6 +90,8 @@ def fit_for(scenario: Scenario, policy: Saved) -> Scenario:
 
 HEADS_OF_RULES = 2
 """Heads of firms that cannot re-source."""
+RE_SOURCES = "firms.learned=true: this policy re-sources and relocates"
+"""What a user is told whose scenario is changed so that a policy fits."""
 
 
 def draws_of(asked: int | None, *, robust: bool) -> int:

@@ -214,7 +214,7 @@ class TestErrors:
             CheckpointError, match=r"^/proc/nowhere/checkpoints: checkpoints cannot be written there \(No such"
         ):
             run(economy, runtime, lambda done, of, so_far: told.append(done))
-        assert not told
+        assert not any(told)  # nothing but that it begins
 
     def test_a_full_place_is_refused_before_the_run(self, cluster: Any, economy: Economy, tmp_path: Path) -> None:
         import subprocess
@@ -287,7 +287,8 @@ class TestPlaces:
         steps: list[int] = []
         runtime = OnRay(shard="10", place=place, every=1, resume=True)
         assert run(economy, runtime, lambda done, of, so_far: steps.append(done), **changes) == truth(**changes)
-        assert steps[0] > 1
+        assert steps[0] == 0  # it begins
+        assert steps[1] > 1
         assert steps[-1] == 8
 
     def test_a_place_that_not_every_machine_sees_is_refused(self, cluster: Any, economy: Economy) -> None:
