@@ -1,11 +1,12 @@
 """Coupled actor-critic: everybody's own policy, judged by what its team is worth.
 
     V_tot(G) = sum over i in G of w_i v(o_i)                                the critic of VDN, for states
-    loss     = -min(q A_G, clip(q, 1 - e, 1 + e) A_G) + c |V_tot - R_G| - h entropy + k KL(pi || rules),
+    loss     = -min(q A_G, clip(q, 1 - e, 1 + e) A_G) + c |V_tot - R_G| - h entropy + k KL(pi || start),
     q        = pi(a|o) / pi_old(a|o),   |.| is Huber's, so that a few fortunes do not make the critic
 
 The clipped objective is that of PPO (Schulman et al. 2017, arXiv 1707.06347); the advantage A_G of the team,
-generalised (arXiv 1506.02438), is shared by its members, so that what one does for the others counts.
+generalised (arXiv 1506.02438), is shared by its members, so that what one does for the others counts.  A policy starts
+from what everybody else does: from the rules, or from the trained policy that a best response leaves.
 """
 
 from collections.abc import Iterator
@@ -16,8 +17,10 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from carbonray.learn.imitation import imitate
+from carbonray.learn.inference import weights
 from carbonray.learn.method import Method, Settings, advantages, figures, standardised, windows
 from carbonray.learn.networks import Decider, Value, Weights, legal_only
+from carbonray.learn.policy import Trained
 from carbonray.learn.problem import Problem
 from carbonray.learn.rollout import Acted, Batch
 from carbonray.units import NonNegative, Positive, UnitInterval
@@ -41,8 +44,8 @@ class ActorCriticSettings(Settings):
     entropy: NonNegative = 0.003
     """Worth of a head that chooses at random, at first: keeps policies from settling too early; falls to zero."""
     habit: NonNegative = 0.05
-    """Worth of a nat by which choices stay near the rules of the world, if learners start from these: what hardly
-    matters is then done by the rules, and not by chance."""
+    """Worth of a nat by which choices stay near those that learners start from, the rules or the policy of all others:
+    what hardly matters is then done as these do, and not by chance."""
     epochs: Annotated[int, Field(ge=1)] = 4
     """Times that each batch is learned from."""
     critic_weight: NonNegative = 0.5
@@ -54,7 +57,7 @@ class ActorCritic(Method):
 
     acts = "sampled"
     settings: ActorCriticSettings
-    ruled: Tensor
+    started: Tensor
 
     def __init__(self, problem: Problem, settings: ActorCriticSettings) -> None:
         """Make the networks."""
@@ -62,17 +65,25 @@ class ActorCritic(Method):
         shape = problem.shape(settings.hidden, recurrent=settings.recurrent)
         self.decider = Decider(shape, problem.mean, problem.deviation)
         self.start = Decider(shape, problem.mean, problem.deviation).requires_grad_(requires_grad=False)
-        self.register_buffer("ruled", torch.tensor(data=False))  # whether it started from rules
+        self.register_buffer("started", torch.tensor(data=False))  # whether there is a start to stay near
         self.critic = Value(problem.shape(settings.hidden), problem.mean, problem.deviation)
         self.weights: Weights | None = Weights(problem.traits.shape[1])
 
     def begin(self, seed: int) -> None:
-        """Do as the rules do; a policy with a memory, and one where levels say no rules, changes nothing at first."""
-        ruled = not self.settings.recurrent and imitate(self.decider, self.problem, seed)
-        self.ruled.fill_(ruled)
-        if not ruled:
+        """Do as everybody else does; a policy with a memory, and one where levels say no rules, only rests at first."""
+        started = not self.settings.recurrent and (self._follow() or imitate(self.decider, self.problem, seed))
+        self.started.fill_(started)
+        if not started:
             self.decider.rest(self.problem.spec.rest)
         self.start.load_state_dict(self.decider.state_dict())
+
+    def _follow(self) -> bool:
+        """Begin with the policy of all others, if there is one of this kind and size."""
+        others = self.problem.others
+        if not (isinstance(others, Trained) and others.sampled and others.network.shape == self.decider.shape):
+            return False
+        self.decider.load_state_dict(weights(others.network))
+        return True
 
     def act(
         self, seen: Tensor, mask: Tensor | None, memory: Tensor | None, rng: torch.Generator, progress: float
@@ -114,8 +125,8 @@ class ActorCritic(Method):
         entropy = heads.entropy(shares).mean()
         worth = s.entropy * max(0.0, 1 - float(batch["progress"][0])) * len(heads.sizes)
         loss = policy + s.critic_weight * critic - worth * entropy
-        if self.ruled and s.habit:
+        if self.started and s.habit:
             with torch.no_grad():
-                ruled = heads.log_shares(legal_only(self.start(seen)[0], batch["mask"][:, :-1]))
-            loss = loss + s.habit * (shares.exp() * (shares - ruled)).sum(-1).mean()
+                usual = heads.log_shares(legal_only(self.start(seen)[0], batch["mask"][:, :-1]))
+            loss = loss + s.habit * (shares.exp() * (shares - usual)).sum(-1).mean()
         return {"loss": loss, **figures(entropy=entropy, critic=critic, moved=(ratio - 1).abs().mean())}

@@ -120,6 +120,21 @@ def network(shape: Shape, weights: Mapping[str, Tensor]) -> Network:
     )
 
 
+def weights(network: Network) -> dict[str, Tensor]:
+    """Of a `Decider` that does what a network does, as its `state_dict` names them; the reverse of `network`.
+
+    Raises:
+        ValueError: if the network has a memory, whose two biases were added up.
+    """
+    if network.shape.recurrent:
+        raise ValueError("a network with a memory cannot be laid out for training again")
+    found = {"trunk.mean": network.mean, "trunk.scale": network.scale}
+    layers = {"trunk.layers.0": network.first, "trunk.layers.2": network.second, "head": network.head}
+    for name, each in layers.items():
+        found |= {f"{name}.weight": each.weight, f"{name}.bias": each.bias}
+    return {name: values.to(torch.float32) for name, values in found.items()}
+
+
 def sizes(shape: Shape) -> dict[str, tuple[int, ...]]:
     """Of the weights that `network` takes, by name."""
     hidden, levels = shape.hidden, sum(shape.heads)

@@ -49,8 +49,10 @@ def truth(economy: Economy) -> Any:
 
 @pytest.mark.slow
 class TestSameBytes:
-    @pytest.mark.parametrize("raylets", [1, 2])
-    @pytest.mark.parametrize("shard", ["20", "7", "region", "firm"])
+    @pytest.mark.parametrize(
+        ("shard", "raylets"),
+        [("20", 1), *((shard, raylets) for shard in ("7", "region", "firm") for raylets in (1, 2))],
+    )
     def test_any_sharding_on_any_nodes_gives_the_bytes_of_one_process(
         self, cluster: Any, economy: Economy, truth: Any, shard: str, raylets: int
     ) -> None:

@@ -2,12 +2,13 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from learning.games import MatrixGame
-from policies import saved
+from learning.games import MatrixGame, Tastes, two_kinds
+from policies import lively, saved, trained
 
 from carbonray.data.load_world import load_world
 from carbonray.data.scenarios import load
@@ -41,13 +42,32 @@ def test_levels_stand_for_what_rule_firms_do_on_average(rates: list[float]) -> N
     assert moves[0].tolist() == [[1, 0, 0, 0]] * len(rates)
 
 
+def test_whoever_leaves_a_policy_starts_from_it() -> None:
+    """If it is drawn from and of the same size; else as if there were none."""
+    game = Tastes(kinds=two_kinds(4))
+    policy = lively(problem_of(game).shape(8))
+    for others, follows in (
+        (trained(policy, role="player", sampled=True), True),
+        (trained(policy, role="player"), False),
+        (trained(lively(problem_of(game).shape(4)), role="player", sampled=True), False),
+    ):
+        problem = problem_of(game, ids=np.arange(2), others=others)
+        method = Ppo(problem, ActorCriticSettings(hidden=8))
+        method.begin(seed=0)
+        assert bool(method.started) is follows
+        if follows:
+            seen = torch.randn(3, 1, 4, problem.spec.features, generator=torch.manual_seed(0))
+            for net in (method.decider, method.start):
+                torch.testing.assert_close(net(seen)[0], policy(seen)[0], rtol=1e-5, atol=1e-5)
+
+
 def test_games_without_rules_for_levels_start_from_nothing() -> None:
     problem = problem_of(MatrixGame())
     method = Ppo(problem, ActorCriticSettings())
     before = {name: value.clone() for name, value in method.decider.state_dict().items()}
     assert not imitate(method.decider, problem, seed=0)
     method.begin(seed=0)
-    assert not method.ruled
+    assert not method.started
     assert all(torch.equal(value, before[name]) for name, value in method.decider.state_dict().items())
 
 
@@ -83,7 +103,7 @@ class TestFirms:
         window = next(lazy.minibatches(batch, torch.Generator().manual_seed(0)))
         strict = ppo(problem, habit=0.5)
         strict.load_state_dict(lazy.state_dict())
-        assert bool(strict.ruled)
+        assert bool(strict.started)
         torch.testing.assert_close(strict.loss(window)["loss"], lazy.loss(window)["loss"], rtol=0, atol=1e-6)
         for method in (lazy, strict):
             with torch.no_grad():
