@@ -5,12 +5,16 @@ meet: undisturbed, with some choices left to chance, and in turmoil.  What it ad
 """
 
 from itertools import product
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from carbonray.learn.networks import Decider, legal_only
 from carbonray.learn.problem import Problem, episode
+from carbonray.runtime import inprocess
+from carbonray.worlds.world import World
 
 DISTURBED = (0.0, 0.2, 1.0)
 """Shares of agents who choose by chance in the episodes from which rules are learned."""
@@ -35,11 +39,10 @@ def imitate(decider: Decider, problem: Problem, seed: int) -> bool:
     Returns:
         Whether there are rules that levels can stand for, of agents of one role; else nothing is changed.
     """
-    met = None if len(problem.world.roles) > 1 else _met(problem, SEED + seed)
-    if met is None:
+    if len(problem.world.roles) > 1 or not _encoded(problem.world):
         return False
     device = next(decider.parameters()).device
-    seen, mask, shares = (values.to(device) for values in met)
+    seen, mask, shares = (values.to(device) for values in _met(problem, SEED + seed))
     spread = mask / decider.heads.within(mask.float())
     wanted = (1 - EXPLORED) * shares + EXPLORED * spread
     rng = torch.Generator().manual_seed(seed)
@@ -58,16 +61,23 @@ def imitate(decider: Decider, problem: Problem, seed: int) -> bool:
     return True
 
 
-def _met(problem: Problem, seed: int) -> tuple[Tensor, Tensor, Tensor] | None:
-    """Observations [R, F], legal levels [R, L] and shares of levels [R, L] of rules; nothing if levels say none."""
+def _encoded(world: World[Any, Any, Any]) -> bool:
+    """Whether levels can stand for what the rules do."""
+    everyone = {name: np.arange(role.count) for name, role in world.roles.items()}
+    state = inprocess.reset(world, SEED, 1, [everyone])
+    ruled = world.scripted(state.agents[0], state.commons, world.shocks(SEED, 1, 0, everyone))
+    return world.encode(ruled) is not None
+
+
+def _met(problem: Problem, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Observations [R, F], legal levels [R, L] and shares of levels [R, L] of rules."""
     role, own = problem.role, torch.as_tensor(problem.ids)
     rng = torch.Generator().manual_seed(seed)
     rows: list[tuple[Tensor, Tensor, Tensor]] = []
     for world, chance in product(problem.worlds, DISTURBED):
         for met in episode(world, seed, chance, rng):
             shares, look = world.encode(met.ruled), met.looks[role]
-            if shares is None:
-                return None
+            assert shares is not None
             asked = own[torch.randperm(len(own), generator=rng)[:ASKED]]
             seen, legal, ruled = (
                 values[0].cpu()[asked] for values in (look.values.float(), look.mask, shares[role].float())

@@ -6,11 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import yaml
 
 from carbonray import cli
 from carbonray.data.templates import template
+from carbonray.learn.policy_folder import load
+from carbonray.learn.training import whole
 from carbonray.runtime import checkpoint, jobs
 from carbonray.runtime.job_order import JobError, Order
 from carbonray.runtime.job_parcel import Environment
@@ -18,7 +21,7 @@ from carbonray.runtime.jobs import Submitted
 
 pytestmark = pytest.mark.slow
 
-DEADLINE = 120
+DEADLINE = 300
 """Seconds after which what should have happened has not."""
 HERE = Environment(python=sys.executable)
 
@@ -130,3 +133,25 @@ def test_a_run_that_was_cancelled_goes_on_from_its_checkpoint_when_submitted_aga
     assert jobs.status(second.job.id, address=cluster.jobs_url).code == 0
     assert (tmp_path / "run" / "report.html").is_file()
     assert [each.id for each in jobs.jobs(cluster.jobs_url)][:2] == [second.job.id, first.job.id]
+
+
+@pytest.mark.timeout(900)
+def test_a_training_that_was_cancelled_goes_on_when_submitted_again(cluster: Any, tmp_path: Path) -> None:
+    asked: dict[str, Any] = {
+        "firms": 960, "years": 1, "budget": 6e4, "patience": 10_000, "learn": ["hidden=8"], "out": tmp_path / "trained",
+        "address": cluster.address,
+    }  # fmt: skip
+    order = Order(command="train", targets=("law",), options=asked)
+    first = jobs.submit(order, address=cluster.jobs_url, environment=HERE)
+    until(lambda: any(map(whole, tmp_path.glob("trained/tune/attempt-1/trial-*/checkpoint_*"))))
+    assert jobs.cancel(first.job.id, address=cluster.jobs_url).status == "stopped"
+
+    second = jobs.submit(order, address=cluster.jobs_url, environment=HERE)
+    assert second.new
+    until(lambda: jobs.status(second.job.id, address=cluster.jobs_url).over)
+    log = jobs.logs(second.job.id, address=cluster.jobs_url)
+    assert jobs.status(second.job.id, address=cluster.jobs_url).code == 0, log
+    assert f"policy {tmp_path}/trained/policy" in log
+    assert load(tmp_path / "trained").card.agent_steps >= asked["budget"]
+    (table,) = tmp_path.glob("trained/tune/attempt-2/trial-*/progress.csv")
+    assert pd.read_csv(table)["training_iteration"].iloc[0] > 1  # not from the beginning
