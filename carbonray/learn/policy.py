@@ -44,9 +44,7 @@ class Trained:
     role: str
     name: str = "policy"  # what it is called where it does not fit
     sampled: bool = False  # levels are drawn, see `drawn_exactly`; else the best of each head
-    who: NDArray[np.int64] | None = (
-        None  # [k] or, for each replica, [B or more, k] agents it decides for; all if left out
-    )
+    who: NDArray[np.int64] | None = None  # [k], or [B or more, k] by replica, agents it decides for; all if left out
 
     def check(self, world: World[Any, Any, Any], name: str) -> None:
         """Refuse a world whose agents see or decide something else.
