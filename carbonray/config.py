@@ -122,6 +122,11 @@ class Policy(Frozen):
     """Sectors whose purchased electricity's emissions are charged too, in law cement and fertilisers."""
     export_rebate: UnitInterval = 0.0
     """Share of the net carbon cost refunded on exports of covered goods."""
+    support_home: SharePath = {2026: 0.0}
+    """Share of last year's revenue, auctions and border together, that pays for abatement at home beyond what the
+    carbon price pays for: a premium per tonne, the same for all who bid, as in an auction of carbon contracts."""
+    support_abroad: SharePath = {2026: 0.0}
+    """The same for producers of covered goods abroad."""
     retaliation: UnitInterval = 0.0
     """Ad valorem tariff on the home region's covered goods abroad; its receipts stay abroad and are not booked."""
     threshold_t: NonNegative = 0.0

@@ -1,11 +1,12 @@
 """From a scenario to a world: loads its economy, names suppliers, calibrates."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from carbonray.config import Scenario
+from carbonray.config import Policy, Scenario
 from carbonray.data.economy_tables import load_economy
 from carbonray.data.placing import Placed, place
 from carbonray.data.plants import load_plants
@@ -71,6 +72,7 @@ def build_world(
     economy: Economy | None = None,
     graph: SupplyGraph | None = None,
     plants: Placed | None = None,
+    laws: Sequence[Policy] = (),
 ) -> CbamWorld:
     """Calibrate the world of a scenario.
 
@@ -79,11 +81,13 @@ def build_world(
         economy: if it is loaded already.
         graph: if it is drawn already; the policy run and its reference share one.
         plants: if they are placed already; else those of the scenario.
+        laws: policies that are run together instead of the scenario's, replica b under law b % L.
 
     Raises:
-        ScenarioError: if the scenario does not fit the economy.
+        ScenarioError: if the scenario does not fit the economy, or the laws differ in what is no lever.
         DataError: if the economy or the list of plants is not in order.
     """
     economy = economy or economy_of(scenario)
     plants = plants or plants_of(scenario, economy)
-    return build(economy, scenario, graph or supply_graph(economy, scenario, plants), plants.named if plants else None)
+    graph = graph or supply_graph(economy, scenario, plants)
+    return build(economy, scenario, graph, plants.named if plants else None, laws)

@@ -20,7 +20,7 @@ def charges(pair: Pair) -> pd.DataFrame:
     world, economy, history = pair.world, pair.economy, pair.policy
     home = world.policy.home.cpu().numpy()
     n_sectors = len(world.sectors)
-    covered = np.tile(world.policy.coverage.cpu().numpy() > 0, len(world.regions)) & ~np.repeat(home, n_sectors)
+    covered = np.tile(np.isin(world.sectors, world.covered_sectors), len(world.regions)) & ~np.repeat(home, n_sectors)
     cell = np.flatnonzero(covered)
     volume = history.volume[:, :, :, home].sum(-1).mean(1)[:, cell]  # [Y, cell]
     paid = history.charge[:, :, :, home].sum(-1).mean(1)[:, cell]

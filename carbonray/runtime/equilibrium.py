@@ -13,7 +13,7 @@ from carbonray.config import Scenario, ScenarioError, by_sector
 from carbonray.data.worlds import economy_of
 from carbonray.kpi.leakage import UNDEFINED, Array, Mask, leakage
 from carbonray.worlds.cbam import Economy, paths
-from carbonray.worlds.cbam.act import abatement_at, cost_of_abatement
+from carbonray.worlds.cbam.abatement import abatement_at, cost_of_abatement
 from carbonray.worlds.cbam.border_charge import CarbonTerms, border_charge, carbon_terms
 from carbonray.worlds.cbam.clearing import declared_default
 from carbonray.worlds.cbam.equilibrium import Elasticities, Equilibrium, solve
@@ -106,7 +106,7 @@ def _solve(economy: Economy, scenario: Scenario, index: int, *, fuel_price: floa
     terms, intensity, abatement = _carbon(economy, scenario, policy, index, fuel_price)
     home_cell, home = policy.home_cell.numpy(), policy.home.numpy()
     across = home_cell[:, None] != home[None, :]
-    retaliation = policy.retaliation * np.tile(policy.coverage.numpy(), len(home))[:, None]
+    retaliation = policy.retaliation * np.tile(policy.law.coverage[0, index].numpy(), len(home))[:, None]
     net_cost = (terms.price[0] * intensity - terms.allocation[0]).numpy()
     market = calibrate_market(economy, scenario)
     bought = economy.transactions / economy.output
@@ -156,12 +156,12 @@ def _carbon(
     economy: Economy, scenario: Scenario, policy: PolicyParams, index: int, fuel_price: float
 ) -> tuple[CarbonTerms, Tensor, Tensor]:
     firms = calibrate_firms(economy, scenario)
-    committed = policy.commitment * policy.home_price_path[index]
-    price = torch.where(policy.commitment.isnan(), policy.price[index], committed).unsqueeze(0)
+    law = policy.law.in_year(index, 1)
+    price = policy.price(law, policy.commitment.unsqueeze(0), index)
     base = torch.as_tensor(_then(economy, scenario, index).intensity)
     base = base * fuel_price**-scenario.fuel.demand_elasticity
     blank = torch.ones(1, len(policy.priced), dtype=torch.float64)
-    paid = carbon_terms(policy, year=index, price=price, home_intensity=blank).price[0]
+    paid = carbon_terms(policy, law, price=price, home_intensity=blank).price[0]
     abated = abatement_at(firms, paid)
     response = torch.where(policy.home_cell, firms.price_response * paid, 0.0)
     intensity = base * (1 - abated) * (-response).exp()
@@ -172,7 +172,7 @@ def _carbon(
     mean = ((intensity if policy.benchmark_follows else reference).numpy() * economy.output * at_home).reshape(
         -1, n_sectors
     ).sum(0) / output
-    terms = carbon_terms(policy, year=index, price=price, home_intensity=torch.as_tensor(mean).unsqueeze(0))
+    terms = carbon_terms(policy, law, price=price, home_intensity=torch.as_tensor(mean).unsqueeze(0))
     return terms, intensity, base * cost_of_abatement(firms, abated)
 
 

@@ -23,7 +23,7 @@ SPOT_SHARE = 0.5
 def steps(pair: Pair) -> pd.DataFrame:
     """Leakage of each quarter and replica."""
     home = pair.world.policy.home_cell.cpu().numpy()
-    goods = np.tile(pair.world.policy.coverage.cpu().numpy() > 0, len(pair.world.regions))
+    goods = np.tile(np.isin(pair.world.sectors, pair.world.covered_sectors), len(pair.world.regions))
     figures = by_step(pair.policy, pair.reference, home, goods)
     quarters, replicas = figures["home_reduction_mt"].shape
     step = np.repeat(np.arange(quarters), replicas)

@@ -49,12 +49,13 @@ def oracle_with_intensities(run: Pair) -> float:
     """Per cent: leakage at rest if cells had the mean intensities that the run ended with."""
     economy, market, policy = run.economy, run.world.market, run.world.policy
     intensity = [side.emissions[-1, 0] / side.output[-1, 0] for side in (run.policy, run.reference)]
-    price = (policy.price[-1][:, None] * policy.priced).flatten().numpy()
+    law = policy.law.in_year(len(policy.partners_price) - 1, 1)
+    price = (policy.price(law, policy.own_prices.unsqueeze(0), -1)[0, :, None] * policy.priced).flatten().numpy()
     home_cell, home = policy.home_cell.numpy(), policy.home.numpy()
-    covered = np.tile(policy.coverage.numpy(), len(home)) * ~home_cell
+    covered = np.tile(law.coverage[0].numpy(), len(home)) * ~home_cell
     free = np.tile((policy.free * policy.benchmark_share).numpy(), len(home)) * economy.emissions / economy.output
     cost = price * (intensity[0] - free)
-    wedge = covered * policy.cbam * policy.price[-1].max().item() * economy.emissions / economy.output
+    wedge = covered * law.cbam.item() * price.max().item() * economy.emissions / economy.output
     law = Elasticities(
         domestic=market.domestic.numpy(),
         final_demand=market.final_demand.numpy(),

@@ -13,8 +13,8 @@ from carbonray.data import charge_per_tonne
 from carbonray.data.worlds import build_world
 from carbonray.runtime import inprocess
 from carbonray.worlds.cbam import Economy
-from carbonray.worlds.cbam.border_charge import border_charge, carbon_terms, free_allocation
-from carbonray.worlds.cbam.parameters import calibrate_policy
+from carbonray.worlds.cbam.border_charge import CarbonTerms, border_charge, carbon_terms, free_allocation
+from carbonray.worlds.cbam.parameters import PolicyParams, calibrate_policy
 
 TIGHT = 1e-12
 
@@ -95,6 +95,13 @@ class TestFormula:
         assert value(0.0) == pytest.approx(p * b * (1 - k) * psi, rel=1e-9, abs=1e-9)
 
 
+def terms_in(policy: PolicyParams, year: int, mean: torch.Tensor) -> CarbonTerms:
+    """What a year's law means where goods at home have these intensities."""
+    law = policy.law.in_year(year, 1)
+    price = policy.price(law, policy.commitment.unsqueeze(0), year)
+    return carbon_terms(policy, law, price=price, home_intensity=mean)
+
+
 class TestTerms:
     def test_each_year_of_the_law_charges_by_its_own_price_and_factor(
         self, small_economy: Economy, small_scenario: Callable[..., Scenario]
@@ -105,7 +112,7 @@ class TestTerms:
         mean = torch.full((1, n_sectors), 2.0, dtype=torch.float64)
         steel_of_china = small_economy.cells.index("CHN-MET")
         for year in range(10):
-            terms = carbon_terms(policy, year=year, price=policy.price[year].unsqueeze(0), home_intensity=mean)
+            terms = terms_in(policy, year, mean)
             found = border_charge(
                 intensity=torch.full((1, 24), 5.0, dtype=torch.float64),
                 deduction=terms.deduction,
@@ -128,7 +135,7 @@ class TestTerms:
     ) -> None:
         policy = calibrate_policy(small_economy, small_scenario("law", **{"policy.export_rebate": 1.0}).reference())
         mean = torch.ones(1, len(small_economy.sectors), dtype=torch.float64)
-        terms = carbon_terms(policy, year=0, price=policy.price[0].unsqueeze(0), home_intensity=mean)
+        terms = terms_in(policy, 0, mean)
         at_home = policy.home_cell
         assert terms.price[0, at_home].abs().max() == 0
         assert terms.allocation.abs().max() == 0
@@ -140,7 +147,7 @@ class TestTerms:
     ) -> None:
         policy = calibrate_policy(small_economy, small_scenario("no-cbam"))
         mean = torch.ones(1, len(small_economy.sectors), dtype=torch.float64)
-        terms = carbon_terms(policy, year=0, price=policy.price[0].unsqueeze(0), home_intensity=mean)
+        terms = terms_in(policy, 0, mean)
         gets = {
             cell for cell, value in zip(small_economy.cells, terms.allocation[0].tolist(), strict=True) if value > 0
         }

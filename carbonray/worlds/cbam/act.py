@@ -12,6 +12,7 @@ from torch import Tensor
 from carbonray.units import QUARTERS
 from carbonray.worlds import exact
 from carbonray.worlds.cbam import sourcing
+from carbonray.worlds.cbam.abatement import abatement_at
 from carbonray.worlds.cbam.border_charge import border_charge
 from carbonray.worlds.cbam.commons import Commons
 from carbonray.worlds.cbam.firms import Firms, by_cell, totals_by_cell
@@ -66,42 +67,16 @@ def rule(params: FirmParams, firms: Firms, commons: Commons) -> FirmActions:
     cell = firms.shard.cell
     growth = params.growth_response * firms.margin + by_cell(commons.trend_growth, cell)
     terms = commons.terms
-    wanted = by_cell(abatement_at(params, terms.price), cell)
+    paid = terms.price if commons.support is None else terms.price + commons.support
+    wanted = by_cell(abatement_at(params, paid), cell)
     if params.exporters_abate:
-        at_border = terms.price + (terms.rate - terms.offset).clamp(min=0.0) * commons.crossing_share
+        at_border = paid + (terms.rate - terms.offset).clamp(min=0.0) * commons.crossing_share
         wanted = torch.where(firms.charge > 0, by_cell(abatement_at(params, at_border), cell), wanted)
     return FirmActions(
         growth=growth.clamp(-params.growth_limit, params.growth_limit),
         cut=(1 - (1 - wanted) / (1 - firms.pending[-1]).clamp(min=1e-12)).clamp(min=0.0),
         moves=sourcing.no_moves(firms.plan) if params.learned else None,
     )
-
-
-def abatement_at(params: FirmParams, price: Tensor) -> Tensor:
-    """[..., C] share at which the marginal cost P_b (m / m_max)^(k - 1) equals the carbon price, at most the cap."""
-    share = params.abatement_potential * exact.power(
-        price / params.abatement_price, 1 / (params.abatement_exponent - 1)
-    )
-    return torch.minimum(share, params.abatement_cap) * (params.price_response == 0)
-
-
-def marginal_cost(params: FirmParams, share: Tensor, cell: Tensor) -> Tensor:
-    """[..., n] USD per t CO2 of cutting a little more than `share` [..., n]: P_b (m / m_max)^(k - 1)."""
-    k, most = params.abatement_exponent, params.abatement_potential
-    level = params.abatement_price * exact.power(most.reciprocal(), k - 1)
-    return by_cell(level, cell) * exact.power(share.clamp(min=1e-30), by_cell(k - 1, cell))
-
-
-def cost_of_abatement(params: FirmParams, share: Tensor, cell: Tensor | None = None) -> Tensor:
-    """Running cost per t CO2 that would be emitted: P_b m_max / k (m / m_max)^k, the integral of the marginal cost.
-
-    `share` is [..., C], or [..., n] with the firms' cells.
-    """
-    k, most = params.abatement_exponent, params.abatement_potential
-    level = params.abatement_price * most / k * exact.power(most.reciprocal(), k)
-    if cell is not None:
-        level, k = by_cell(level, cell), by_cell(k, cell)
-    return level * exact.power(share.clamp(min=1e-30), k)  # the logarithm of zero is five times slower
 
 
 def act(

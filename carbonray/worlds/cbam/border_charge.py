@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from carbonray.worlds.cbam.law import Law
 from carbonray.worlds.cbam.parameters import PolicyParams
 
 
@@ -41,8 +42,8 @@ def free_allocation(
     Args:
         price: [B, C] USD / t CO2.
         benchmark: [B, C] t CO2 / USD.
-        coverage: [C] share of output that is a CBAM good.
-        covered_share: [] share of the benchmark still allocated to CBAM goods.
+        coverage: [B, ...] share of output that is a CBAM good.
+        covered_share: [B, ...] share of the benchmark still allocated to CBAM goods.
         other_share: share allocated to the rest.
     Returns:
         [B, C] USD / USD of output.
@@ -62,7 +63,7 @@ class CarbonTerms:
     benchmark: Tensor  # t CO2 / USD
 
 
-def carbon_terms(policy: PolicyParams, *, year: int, price: Tensor, home_intensity: Tensor) -> CarbonTerms:
+def carbon_terms(policy: PolicyParams, law: Law, *, price: Tensor, home_intensity: Tensor) -> CarbonTerms:
     """Spell out a year's policy by cell.
 
     A legal benchmark per tonne is deducted at the border as it stands.  At home, with `benchmark_follows`, free
@@ -71,7 +72,7 @@ def carbon_terms(policy: PolicyParams, *, year: int, price: Tensor, home_intensi
 
     Args:
         policy: its parameters.
-        year: of the run, from 0.
+        law: in force, [B].
         price: [B, R] carbon price in force by region, USD / t CO2.
         home_intensity: [B, S] mean intensity at home that the benchmark refers to, t CO2 / USD.
     """
@@ -80,6 +81,7 @@ def carbon_terms(policy: PolicyParams, *, year: int, price: Tensor, home_intensi
     cells = (batch, n_regions, n_sectors)
     home = policy.home[None, :, None]
     paid = price[:, :, None] * policy.priced
+    coverage, free_share = law.coverage[:, None, :], law.free_share[:, None, None]  # [B, 1, S], [B, 1, 1]
     shared = (policy.benchmark_share * home_intensity)[:, None, :]
     legal = policy.legal_benchmark.view(cells[1:])
     if policy.default_values:
@@ -90,15 +92,15 @@ def carbon_terms(policy: PolicyParams, *, year: int, price: Tensor, home_intensi
     allocation = free_allocation(
         price=paid,
         benchmark=benchmark,
-        coverage=policy.coverage,
-        covered_share=policy.free_share[year],
+        coverage=coverage,
+        covered_share=free_share,
         other_share=policy.free_share_other,
     )
     home_price = (price * policy.home).amax(1)[:, None, None]
-    charge_rate = home_price * policy.coverage * float(policy.cbam)
-    refund_rate = home_price * policy.coverage * policy.export_rebate
-    kept = torch.where(home, policy.free_share[year], policy.cbam_factor[year])
-    offset = paid * policy.coverage * (policy.paid_share * float(policy.cbam))
+    charge_rate = home_price * coverage * law.cbam[:, None, None]
+    refund_rate = home_price * coverage * law.export_rebate[:, None, None]
+    kept = torch.where(home, free_share, law.cbam_factor[:, None, None])
+    offset = paid * coverage * (policy.paid_share * law.cbam[:, None, None])
     return CarbonTerms(
         price=paid.reshape(batch, -1),
         allocation=torch.where(home & policy.free, allocation, 0.0).reshape(batch, -1),

@@ -18,6 +18,7 @@ from carbonray.worlds.cbam.market import Market, Preferences, Purchases
 from carbonray.worlds.cbam.model import Model
 from carbonray.worlds.cbam.parameters import PolicyParams
 from carbonray.worlds.cbam.paths import weighted_shares
+from carbonray.worlds.cbam.support import premium
 from carbonray.worlds.world import Pool, Shocks
 
 
@@ -37,11 +38,14 @@ def first_commons(model: Model, replicas: int) -> Commons:
         home_output=output.expand(replicas, -1) * 0,
         benchmark_intensity=(emissions / output).expand(replicas, -1),
         fuel_price=torch.ones(replicas, dtype=torch.float64, device=model.device),
+        law=model.policy.law.in_year(0, replicas),
+        revenue=torch.zeros(replicas, dtype=torch.float64, device=model.device),
         terms=None,  # type: ignore[arg-type]
         intensity_factor=cells,
         trend_growth=cells * 0,
         trend=cells,
         crossing_share=cells * 0,
+        support=torch.zeros_like(cells) if model.policy.supports else None,
         declared=None,
         indirect=base_indirect(model).expand(replicas, -1) if bool(model.policy.indirect.any()) else None,
         cleared=None,
@@ -53,9 +57,12 @@ def prepare(model: Model, commons: Commons) -> Commons:
     """What everybody may see before the next quarter: trend, prices and terms of its policy."""
     step = commons.step + 1
     year = step // QUARTERS
-    committed = commons.commitment * model.policy.home_price_path[year]
-    price = torch.where(commons.commitment.isnan(), model.policy.price[year], committed)
-    terms = carbon_terms(model.policy, year=year, price=price, home_intensity=commons.benchmark_intensity)
+    law = model.policy.law.in_year(year, len(commons.commitment))
+    price = model.policy.price(law, commons.commitment, year)
+    terms = carbon_terms(model.policy, law, price=price, home_intensity=commons.benchmark_intensity)
+    new_year, support = step % QUARTERS == 0, commons.support
+    if support is not None and new_year and step > 0:
+        support = premium(model, commons, law, terms)
     trend = model.technology.trend[step]
     fuel = exact.power(commons.fuel_price, -model.fuel.demand_elasticity)[:, None]
     intensity_factor = model.technology.intensity_trend[step] * fuel
@@ -69,6 +76,9 @@ def prepare(model: Model, commons: Commons) -> Commons:
     return replace(
         commons,
         step=step,
+        law=law,
+        revenue=torch.zeros_like(commons.revenue) if new_year else commons.revenue,
+        support=support,
         terms=terms,
         intensity_factor=intensity_factor,
         trend_growth=(trend / model.technology.trend[max(step - 1, 0)] - 1).expand_as(terms.price),
@@ -117,7 +127,7 @@ def clear_market(model: Model, commons: Commons, pool: Pool) -> Commons:
             model.market,
             preferences,
             _purchases(model, commons, totals["scale"], totals["stock"]),
-            wedge=_wedge(model, mean_charge),
+            wedge=_wedge(model, commons, mean_charge),
             supply=supply.view(to_goods).transpose(1, 2),
             log_price=commons.log_price,
         )
@@ -140,10 +150,18 @@ def clear_market(model: Model, commons: Commons, pool: Pool) -> Commons:
         crossing_share=cleared.crossing_share,
         home_emissions=commons.home_emissions + emitted,
         home_output=commons.home_output + made,
+        revenue=commons.revenue + _revenue(model, commons, cleared, totals),
         fuel_price=_fuel_price(model, commons, totals["emissions"]),
         indirect=_indirect(model, cleared, totals) if bool(model.policy.indirect.any()) else None,
         cleared=cleared,
     )
+
+
+def _revenue(model: Model, commons: Commons, cleared: Cleared, totals: Mapping[str, Tensor]) -> Tensor:
+    """[B] million USD of the quarter: allowances sold at home and what the border brings, refunds taken off."""
+    sold = commons.terms.price * totals["emissions"] - commons.terms.allocation * totals["output"]
+    border = cleared.crossing_share * totals["charge"]
+    return (sold * model.policy.home_cell + border).contiguous().sum(-1)
 
 
 def _preferences(model: Model, commons: Commons, totals: Mapping[str, Tensor]) -> Preferences:
@@ -177,7 +195,7 @@ def _purchases(model: Model, commons: Commons, scale: Tensor, stock: Tensor) -> 
     )
 
 
-def _wedge(model: Model, mean_charge: Tensor) -> Tensor:
+def _wedge(model: Model, commons: Commons, mean_charge: Tensor) -> Tensor:
     """[B, S, D, R] what buyers pay on top of the producer's price: charge passed on, refunds, retaliation."""
     n_regions, n_sectors = len(model.regions), len(model.sectors)
     home = model.policy.home
@@ -187,7 +205,7 @@ def _wedge(model: Model, mean_charge: Tensor) -> Tensor:
     wedge = by_good * crosses
     if model.policy.retaliation > 0:
         against = (~home)[:, None] & home[None, :]
-        wedge = wedge + model.policy.retaliation * model.policy.coverage[:, None, None] * against
+        wedge = wedge + model.policy.retaliation * commons.law.coverage[:, :, None, None] * against
     return wedge
 
 
@@ -223,6 +241,7 @@ def _spell_out(
         revenue=price + crossing * passed * mean_charge,
         carbon_price=terms.price,
         allocation=terms.allocation,
+        support=commons.support,
         crossing_share=crossing,
         trend=commons.trend,
         intensity_factor=commons.intensity_factor,

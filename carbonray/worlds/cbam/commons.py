@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from carbonray.worlds.cbam.border_charge import CarbonTerms
+from carbonray.worlds.cbam.law import Law
 from carbonray.worlds.cbam.market import Market
 
 
@@ -23,6 +24,7 @@ class Cleared:
     revenue: Tensor  # per unit, of a firm that is charged nothing
     carbon_price: Tensor  # USD / t CO2 paid
     allocation: Tensor  # value of free allowances per unit
+    support: Tensor | None  # USD / t CO2 paid for abatement beyond what the carbon price pays for
     crossing_share: Tensor  # of sales that cross the home region's border
     trend: Tensor  # capacity relative to the base year
     intensity_factor: Tensor  # trend and other common changes of intensity
@@ -50,11 +52,14 @@ class Commons:
     home_output: Tensor  # [B, S] million USD at home this year so far
     benchmark_intensity: Tensor  # [B, S] t CO2 / USD that the benchmark refers to
     fuel_price: Tensor  # [B] relative to the base path
+    law: Law  # [B] in force
+    revenue: Tensor  # [B] million USD from auctions and the border this year so far
     terms: CarbonTerms
     intensity_factor: Tensor  # [B, C] trend and other common changes of intensity
     trend_growth: Tensor  # [B, C] of capacity this quarter, share
     trend: Tensor  # [B, C] capacity relative to the base year
     crossing_share: Tensor  # [B, C] share of sales that crosses the home region's border, last quarter
+    support: Tensor | None  # [B, C] USD / t CO2 paid for abatement beyond what the carbon price pays for
     declared: Tensor | None  # [B, C] default values that replace intensities
     indirect: Tensor | None  # [B, C] electricity-related t CO2 / USD that is charged too
     cleared: Cleared | None

@@ -126,12 +126,13 @@ def _around_named(
 
 
 def reset(
-    params: FirmParams, technology: TechnologyParams, shard: Shard, *, seed: int, replicas: int, n_goods: int
+    params: FirmParams, technology: TechnologyParams, shard: Shard, *, seed: int, replicas: int, laws: int, n_goods: int
 ) -> Firms:
-    """Firms at rest in the base year."""
+    """Firms at rest in the base year; the laws of a draw meet the same firms."""
     ids = shard.ids.cpu().numpy()
-    drawn = [draw_intensities(params, technology, seed=seed, replica=b)[ids] for b in range(replicas)]
-    intensity = torch.as_tensor(np.stack(drawn), device=params.size.device)
+    count = -(-replicas // laws)
+    drawn = [draw_intensities(params, technology, seed=seed, replica=draw)[ids] for draw in range(count)]
+    intensity = torch.as_tensor(np.repeat(np.stack(drawn), laws, axis=0)[:replicas], device=params.size.device)
     size = params.size[shard.ids].expand(replicas, -1).contiguous()
     inputs = technology.inputs.flatten(1)  # [S, C]
     stock = params.stock_target * by_cell(inputs, shard.cell) * size.unsqueeze(1)

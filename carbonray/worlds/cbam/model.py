@@ -1,6 +1,6 @@
 """The frozen parameters of a CBAM world: calibrated tensors, graph and switches."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, Self, TypeVar
 
@@ -34,6 +34,10 @@ class Model:
     def device(self) -> torch.device:
         """Where the tensors live."""
         return self.firms.size.device
+
+    def draws(self, replicas: int) -> Sequence[int]:
+        """The draw that each replica has: the laws that are run together meet the same."""
+        return [replica // self.policy.law.count for replica in range(replicas)]
 
     def to(self, device: str | torch.device) -> Self:
         """The same with its tensors on a device."""

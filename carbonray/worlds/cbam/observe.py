@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from carbonray.units import QUARTERS
-from carbonray.worlds.cbam.act import CUTS, GROWTHS, marginal_cost
+from carbonray.worlds.cbam.abatement import marginal_cost
+from carbonray.worlds.cbam.act import CUTS, GROWTHS
 from carbonray.worlds.cbam.commons import Commons
 from carbonray.worlds.cbam.firms import Firms, by_cell, own_allocation
 from carbonray.worlds.cbam.model import Model
@@ -47,8 +48,9 @@ def observe(model: Model, firms: Firms, commons: Commons) -> Observation:
     n_sectors = n_cells // n_regions
     capacity = firms.capacity * by_cell(commons.trend, cell)
     output = firms.output.clamp(min=1e-300)
-    year = min((commons.step // QUARTERS) + 1, len(policy.price) - 1)
-    priced = (policy.price[year][:, None] * policy.priced).flatten().nan_to_num().expand(batch, -1)
+    year = min((commons.step // QUARTERS) + 1, model.steps // QUARTERS)
+    announced = policy.price(policy.law.in_year(year, batch), policy.own_prices.expand(batch, -1), year)
+    priced = (announced[:, :, None] * policy.priced).flatten(1)
     zero = torch.zeros_like(commons.trend)
     price = zero if cleared is None else cleared.price.log()
     made = zero + 1 if cleared is None else cleared.market.demand.transpose(1, 2).flatten(1)

@@ -21,7 +21,7 @@ def outages(model: Model, seed: int, replicas: int, step: int, ids: NDArray[np.i
     total = np.broadcast_to(now, (replicas, len(ids))).copy()
     rate, severity = model.disruptions.outage_rate, model.disruptions.outage_severity
     if rate > 0:
-        hit = np.stack([draws.uniform(seed, b, step, OUTAGE_DRAW, ids) < rate for b in range(replicas)])
+        hit = np.stack([draws.uniform(seed, b, step, OUTAGE_DRAW, ids) < rate for b in model.draws(replicas)])
         total = np.maximum(total, severity * hit)
     left = np.maximum(1 - known, 1e-9)
     struck = np.clip(1 - (1 - total) / left, 0.0, 1.0)

@@ -6,17 +6,19 @@ mass Mt CO2, flows a quarter; intensities and charges per USD of base-year outpu
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from carbonray.config import Scenario, ScenarioError, at_year, by_sector
+from carbonray.config import Policy, Scenario, ScenarioError, at_year, by_sector
 from carbonray.units import QUARTERS, USD_2011_PER_EURO_2026
 from carbonray.worlds import exact
 from carbonray.worlds.cbam import paths
 from carbonray.worlds.cbam.economy import Array, Economy
+from carbonray.worlds.cbam.law import Law, law_of
 from carbonray.worlds.cbam.named_firms import NamedFirms
 from carbonray.worlds.cbam.names import check_names
 
@@ -62,17 +64,15 @@ class PolicyParams:
     """What is charged and allocated, by year."""
 
     home: Tensor  # [R] bool
-    price: Tensor  # [Y + 1, R] USD / t: home price at home, the partners' first commitment or price abroad
-    home_price_path: Tensor  # [Y + 1] USD / t, in force or not: what commitments refer to
+    law: Law  # [L, Y + 1] what the home region turns
+    enforced: bool
+    partners_price: Tensor  # [Y + 1, R] USD / t, zero at home
     commitment: Tensor  # [R] share of the home price, NaN where a region has its own price
     commitment_step: float
     priced: Tensor  # [S] bool
     free: Tensor  # [S] bool
-    free_share: Tensor  # [Y + 1] of covered goods (phi)
     free_share_other: float
-    cbam_factor: Tensor  # [Y + 1] (f)
-    cbam: bool
-    coverage: Tensor  # [S] (kappa)
+    covered: Tensor  # [G] int64, sectors with CBAM goods
     benchmark_share: float
     benchmark_follows: bool  # last year's intensity rather than the base year's
     legal_benchmark: Tensor  # [C] t CO2 / USD; NaN where the benchmark is a share of the intensity at home
@@ -82,7 +82,6 @@ class PolicyParams:
     legal_default: Tensor  # [C] t CO2 / USD before mark-up; NaN where the cell's base intensity stands in
     markup: Tensor  # [Y + 1, S]
     indirect: Tensor  # [S] bool
-    export_rebate: float
     retaliation: float
     threshold: float  # Mt CO2 a quarter
 
@@ -92,14 +91,30 @@ class PolicyParams:
         return self.home.repeat_interleave(len(self.priced))
 
     @property
-    def covered(self) -> Tensor:
-        """[G] int64, sectors with CBAM goods."""
-        return self.coverage.nonzero().flatten()
+    def crosses(self) -> bool:
+        """Whether anything can be charged or refunded at the home region's border."""
+        return bool((self.law.cbam > 0).any() or (self.law.export_rebate > 0).any())
 
     @property
-    def crosses(self) -> bool:
-        """Whether anything is charged or refunded at the home region's border."""
-        return self.cbam or self.export_rebate > 0
+    def supports(self) -> bool:
+        """Whether revenue can pay for abatement."""
+        return bool((self.law.support_home > 0).any() or (self.law.support_abroad > 0).any())
+
+    @property
+    def own_prices(self) -> Tensor:
+        """[R] commitments of partners who have none."""
+        return torch.full_like(self.commitment, math.nan)
+
+    def price(self, law: Law, commitment: Tensor, year: int) -> Tensor:
+        """[B, R] USD / t CO2 that each region's producers pay in a year.
+
+        Args:
+            law: in force, [B].
+            commitment: [B, R] share of the home price, in force or not; NaN where a partner has its own price.
+            year: of the run.
+        """
+        abroad = torch.where(commitment.isnan(), self.partners_price[year], commitment * law.price[:, None])
+        return torch.where(self.home, law.price[:, None] * self.enforced, abroad)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,13 +244,16 @@ def _off_one(elasticity: Tensor) -> Tensor:
     return torch.where((elasticity - 1).abs() < LIMIT, 1 + LIMIT, elasticity)
 
 
-def calibrate_policy(economy: Economy, scenario: Scenario) -> PolicyParams:
-    """Prices, allocation and charge by year of the run."""
+def calibrate_policy(economy: Economy, scenario: Scenario, laws: Sequence[Policy] = ()) -> PolicyParams:
+    """Prices, allocation and charge by year of the run; `laws` that are run together replace the scenario's policy.
+
+    Raises:
+        ScenarioError: if names are unknown, or laws differ in what is no lever.
+    """
     policy, partners = scenario.policy, scenario.partners
     check_names(economy, scenario)
     years = [scenario.start_year + i for i in range(scenario.years + 1)]
     home = torch.tensor([region in scenario.home for region in economy.regions])
-    path = torch.tensor([at_year(policy.price, y) for y in years], dtype=torch.float64) * USD_2011_PER_EURO_2026
     commitment = torch.tensor([partners.commitment.get(r, math.nan) for r in economy.regions], dtype=torch.float64)
     abroad = torch.tensor(
         [
@@ -247,17 +265,15 @@ def calibrate_policy(economy: Economy, scenario: Scenario) -> PolicyParams:
     markups = [by_sector(economy.sectors, policy.markup_fixed, at_year(policy.markup, y)) for y in years]
     return PolicyParams(
         home=home,
-        price=torch.where(home, path[:, None] * policy.enforced, abroad * USD_2011_PER_EURO_2026),
-        home_price_path=path,
+        law=law_of(laws or [policy], economy.sectors, years),
+        enforced=policy.enforced,
+        partners_price=torch.where(home, 0.0, abroad * USD_2011_PER_EURO_2026),
         commitment=torch.where(home, math.nan, commitment),
         commitment_step=partners.commitment_step,
         priced=_among(economy, policy.priced_sectors),
         free=_among(economy, policy.free_sectors),
-        free_share=torch.tensor([at_year(policy.free_allocation, y) for y in years], dtype=torch.float64),
         free_share_other=policy.free_allocation_other,
-        cbam_factor=torch.tensor([at_year(policy.cbam_factor, y) for y in years], dtype=torch.float64),
-        cbam=policy.cbam and policy.enforced,
-        coverage=torch.tensor(by_sector(economy.sectors, policy.coverage, 0.0), dtype=torch.float64),
+        covered=torch.tensor(by_sector(economy.sectors, policy.coverage, 0.0)).nonzero().flatten(),
         benchmark_share=policy.benchmark_share,
         benchmark_follows=policy.benchmark_year == "previous",
         legal_benchmark=_per_dollar(economy, "benchmark" if policy.benchmark == "legal" else None),
@@ -267,7 +283,6 @@ def calibrate_policy(economy: Economy, scenario: Scenario) -> PolicyParams:
         legal_default=_per_dollar(economy, "default_value"),
         markup=torch.tensor(markups, dtype=torch.float64),
         indirect=_among(economy, policy.indirect_sectors),
-        export_rebate=policy.export_rebate * policy.enforced,
         retaliation=policy.retaliation * (policy.cbam and policy.enforced),
         threshold=policy.threshold_t * 1e-6 / QUARTERS,
     )

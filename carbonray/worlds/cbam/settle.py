@@ -10,7 +10,8 @@ from torch import Tensor
 
 from carbonray.worlds import exact
 from carbonray.worlds.cbam import deliveries
-from carbonray.worlds.cbam.act import cost_of_abatement, unit_cost
+from carbonray.worlds.cbam.abatement import abatement_at, cost_of_abatement
+from carbonray.worlds.cbam.act import unit_cost
 from carbonray.worlds.cbam.commons import Cleared, Commons
 from carbonray.worlds.cbam.firms import Firms, by_cell, own_allocation, totals_by_cell
 from carbonray.worlds.cbam.model import Model
@@ -49,6 +50,11 @@ def settle(model: Model, firms: Firms, commons: Commons, mail: Mail) -> tuple[Fi
     abatement = unabated * cost_of_abatement(params, firms.abated, cell)
     allocation = own_allocation(params, firms.shard, by_cell(cleared.allocation, cell))
     revenue = by_cell(cleared.revenue, cell) + allocation
+    support = None
+    if cleared.support is not None:
+        beyond = (firms.abated - by_cell(abatement_at(params, cleared.carbon_price), cell)).clamp(min=0.0)
+        support = by_cell(cleared.support, cell) * beyond * unabated
+        revenue = revenue + support
     per_unit = revenue - crossing * firms.charge - carbon - cost - abatement
     profit = (per_unit + rent_share * cost) * made - firms.transaction_cost
     paid = crossing * firms.charge * made
@@ -76,6 +82,8 @@ def settle(model: Model, firms: Firms, commons: Commons, mail: Mail) -> tuple[Fi
     }
     if params.own_allocation is not None:
         values["allocation"] = allocation * made
+    if support is not None:
+        values["support"] = support * made
     if not bool(torch.isfinite(profit.sum())):
         raise SettlementError(f"quarter {commons.step - 1}: the profit of {_first_bad(model, firms, profit)}")
     accounts = Bid(totals=totals_by_cell(firms.shard, values, model.bounds))

@@ -5,7 +5,7 @@ equals output; where something is struck, orders and deliveries travel along the
 firms book sales, costs, carbon and stocks.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from carbonray.config import Scenario
+from carbonray.config import Policy, Scenario
 from carbonray.units import QUARTERS
 from carbonray.worlds import draws
 from carbonray.worlds.cbam import act, clearing, deliveries, firms, sourcing
@@ -83,8 +83,10 @@ class CbamWorld(Model):
     def reset(self, seed: int, replicas: int, ids: Ids) -> tuple[Firms, Commons]:
         """Everything at rest in the base year."""
         shard = firms.make_shard(self.firms, self.supplier, self.slots.used, ids["firm"])
-        n_goods = len(self.policy.covered)
-        agents = firms.reset(self.firms, self.technology, shard, seed=seed, replicas=replicas, n_goods=n_goods)
+        n_goods, laws = len(self.policy.covered), self.policy.law.count
+        agents = firms.reset(
+            self.firms, self.technology, shard, seed=seed, replicas=replicas, laws=laws, n_goods=n_goods
+        )
         return agents, clearing.first_commons(self, replicas)
 
     def shocks(self, seed: int, replicas: int, step: int, ids: Ids) -> Shocks:
@@ -94,7 +96,7 @@ class CbamWorld(Model):
         if self.policy.commitment_step > 0 and (step + 1) % QUARTERS == 0:
             moves = [
                 [draws.uniform(seed, b, step, COMMITMENT_DRAW + r, np.array([-1]))[0] for r in range(len(self.regions))]
-                for b in range(replicas)
+                for b in self.draws(replicas)
             ]
             commons["commitment"] = torch.tensor(moves, device=self.device, dtype=torch.float64) * 2 - 1
         return Shocks(agents=agents, commons=commons)
@@ -149,14 +151,27 @@ class SupplyGraph:
     supplier: Tensor  # [E, N] int64 firm
 
 
-def build(economy: Economy, scenario: Scenario, graph: SupplyGraph, named: NamedFirms | None = None) -> CbamWorld:
-    """Calibrate a world; `named` firms, such as plants, are the first of their cells.
+def build(
+    economy: Economy,
+    scenario: Scenario,
+    graph: SupplyGraph,
+    named: NamedFirms | None = None,
+    laws: Sequence[Policy] = (),
+) -> CbamWorld:
+    """Calibrate a world.
+
+    Args:
+        economy: its tables.
+        scenario: what to simulate.
+        graph: named suppliers.
+        named: firms such as plants, the first of their cells.
+        laws: policies that are run together instead of the scenario's, replica b under law b % L.
 
     Raises:
-        ScenarioError: if the scenario does not fit the economy.
+        ScenarioError: if the scenario does not fit the economy, or the laws differ in what is no lever.
     """
     steps = scenario.years * QUARTERS
-    policy = calibrate_policy(economy, scenario)
+    policy = calibrate_policy(economy, scenario, laws)
     technology = calibrate_technology(economy, scenario, steps)
     product = graph.product.clamp(min=0)
     return CbamWorld(
@@ -182,7 +197,7 @@ def _bounds(technology: TechnologyParams, scenario: Scenario) -> Mapping[str, fl
     mass = 4.0 * float((technology.output * technology.embodied).sum()) * float(technology.trend.max())
     goods = money * max(1.0, scenario.firms.stock_target)
     names_money = ("output", "scale", "lost", "named", "named_lost", "planned")
-    names_value = ("charge", "profit", "border_charge", "abatement_cost", "allocation")
+    names_value = ("charge", "profit", "border_charge", "abatement_cost", "allocation", "support")
     return (
         dict.fromkeys(names_money, money)
         | dict.fromkeys(names_value, 16.0 * money)

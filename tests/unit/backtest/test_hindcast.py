@@ -13,7 +13,7 @@ from carbonray.config import at_year
 from carbonray.data import load_economy
 from carbonray.runtime import pair
 from carbonray.worlds.cbam import Economy
-from carbonray.worlds.cbam.act import abatement_at
+from carbonray.worlds.cbam.abatement import abatement_at
 from carbonray.worlds.cbam.parameters import calibrate_firms
 
 pytestmark = pytest.mark.slow  # the whole suite runs them; `make check` has a minute
