@@ -116,8 +116,8 @@ def _submit(
 def _check_sweep(order: "Order") -> None:
     """Refuse here what any run of a sweep would be refused for there."""
     from carbonray.counterfactual.sweep_asked import parse_grid
-    from carbonray.counterfactual.sweep_place import place_for
     from carbonray.counterfactual.sweep_plan import plan_sweep
+    from carbonray.runtime.work import place_for
 
     place_for(order.given("on") or "ray", address=order.given("address"), jobs=order.given("jobs"))
     if order.given("resume") is not None:

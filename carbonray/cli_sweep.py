@@ -74,7 +74,7 @@ def _swept(asked: dict[str, Any], resume: Path | None, where: dict[str, Any]) ->
     from carbonray.cli import _progress
     from carbonray.counterfactual.sweep import go_on
     from carbonray.counterfactual.sweep_folder import finished
-    from carbonray.counterfactual.sweep_place import place_for
+    from carbonray.runtime.work import place_for
 
     place = place_for(where["on"], address=where["address"], jobs=where["jobs"])
     with _progress() as tell:

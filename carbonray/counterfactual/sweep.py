@@ -15,11 +15,11 @@ from carbonray.counterfactual import sweep_folder
 from carbonray.counterfactual.sweep_asked import Grid, written
 from carbonray.counterfactual.sweep_columns import Layout, layout_of
 from carbonray.counterfactual.sweep_manifest import planned_in
-from carbonray.counterfactual.sweep_place import Place, place_for
 from carbonray.counterfactual.sweep_plan import Plan, plan_sweep
 from carbonray.counterfactual.sweep_result import SweepResult
-from carbonray.counterfactual.sweep_run import Answer
+from carbonray.counterfactual.sweep_run import Answer, work_of
 from carbonray.runtime.simulate import Progress, silent
+from carbonray.runtime.work import Place, place_for
 
 
 def sweep(
@@ -126,7 +126,7 @@ def _carry_out(plan: Plan, folder: Path, place: Place, layout: Layout, done: Don
     before = set(done.there)
     left = [number for number in range(plan.count) if number not in before]
     progress("sweep", len(before), plan.count)
-    with closing(place.answers(plan, layout, left)) as answers:
+    with closing(place.answers(work_of(plan, layout), left)) as answers:
         for answer in answers:
             if answer.tables is None:
                 done.failures.append(_told(plan, answer))

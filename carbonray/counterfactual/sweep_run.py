@@ -5,14 +5,12 @@ from dataclasses import dataclass
 
 from carbonray.config import ScenarioError
 from carbonray.counterfactual.sweep_columns import Layout, Tables, tables_of
-from carbonray.counterfactual.sweep_plan import Run
+from carbonray.counterfactual.sweep_plan import Plan, Run
 from carbonray.data import DataError
 from carbonray.runtime.inprocess import threads
 from carbonray.runtime.simulate import simulate
 from carbonray.runtime.uncertainty import FAILURES
-
-MOST_LOST = 3
-"""Times that a run is begun anew because what carried it out was killed."""
+from carbonray.runtime.work import Work
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,3 +50,8 @@ def carry_out(layout: Layout, run: Run) -> Answer:
 def lost(number: int, message: str) -> Answer:
     """The answer for a run that nobody finished."""
     return Answer(number=number, failure=Failure(kind="lost", message=message))
+
+
+def work_of(plan: Plan, layout: Layout) -> Work[Layout, Run, Answer]:
+    """The runs of a plan, by their numbers."""
+    return Work(function=carry_out, shared=layout, task=plan.run, lost=lost)

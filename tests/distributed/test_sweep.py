@@ -17,7 +17,8 @@ from carbonray.counterfactual.sweep_columns import layout_of
 from carbonray.counterfactual.sweep_folder import finished
 from carbonray.counterfactual.sweep_manifest import planned_in
 from carbonray.counterfactual.sweep_plan import Plan, Run, plan_sweep
-from carbonray.counterfactual.sweep_ray import on_ray
+from carbonray.counterfactual.sweep_run import work_of
+from carbonray.runtime.work import on_ray
 
 pytestmark = pytest.mark.slow
 
@@ -167,7 +168,9 @@ class CountingPlan:
 @pytest.mark.parametrize(("jobs", "most"), [(3, 3), (None, 2)])
 def test_never_more_tasks_are_in_flight_than_jobs_or_cores(cluster: Any, jobs: int | None, most: int) -> None:
     plan: Any = CountingPlan(plan_sweep("law", **ASKED | {"years": 1}))
-    with closing(on_ray(plan, layout_of(plan.plan), list(range(10)), jobs=jobs, address=cluster.address)) as answers:
+    with closing(
+        on_ray(work_of(plan, layout_of(plan.plan)), list(range(10)), jobs=jobs, address=cluster.address)
+    ) as answers:
         waiting = [plan.given - done for done, _ in enumerate(answers)]
     assert plan.given == 10
     assert max(waiting) == most

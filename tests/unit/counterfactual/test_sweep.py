@@ -24,17 +24,15 @@ from carbonray.counterfactual.sweep_columns import Tables, flat, layout_of, tabl
 from carbonray.counterfactual.sweep_figures import Shown
 from carbonray.counterfactual.sweep_folder import alone, finished, keep, open_folder, part
 from carbonray.counterfactual.sweep_manifest import manifest_of, planned_in, read_manifest
-from carbonray.counterfactual.sweep_place import place_for
 from carbonray.counterfactual.sweep_plan import Plan, Run, plan_sweep
-from carbonray.counterfactual.sweep_process import on_processes
-from carbonray.counterfactual.sweep_ray import on_ray
 from carbonray.counterfactual.sweep_result import SweepResult, _over_seeds
-from carbonray.counterfactual.sweep_run import MOST_LOST, carry_out
+from carbonray.counterfactual.sweep_run import carry_out, work_of
 from carbonray.counterfactual.sweep_worlds import SWEPT
 from carbonray.data import DataError
 from carbonray.runtime.outputs import OutputError
 from carbonray.runtime.simulate import RUNNERS, simulate
 from carbonray.runtime.simulate_cbam import TIMINGS
+from carbonray.runtime.work import MOST_LOST, on_processes, on_ray, place_for
 
 pytestmark = pytest.mark.slow  # left out of `make check`, which must stay under a minute
 
@@ -458,7 +456,7 @@ class TestOnRay:
         monkeypatch.setattr("carbonray.runtime.cluster.cores", lambda: 0)
         plan = plan_sweep("law", **SMALL)
         with pytest.raises(ScenarioError, match=r"--on ray: the cluster has no cores to run on; .* give --jobs"):
-            next(on_ray(plan, layout_of(plan), [0]))
+            next(on_ray(work_of(plan, layout_of(plan)), [0]))
 
 
 class TestWords:
@@ -594,7 +592,7 @@ class TestOnProcesses:
         self, clean: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         shutil.copytree(clean, tmp_path / "out")
-        monkeypatch.setattr("carbonray.counterfactual.sweep_place.on_processes", None)
+        monkeypatch.setattr("carbonray.runtime.work.on_processes", None)
         assert len(resume_sweep(tmp_path / "out").table) == 6
 
     def test_ctrl_c_leaves_what_is_finished(self, clean: Path, tmp_path: Path) -> None:
@@ -623,9 +621,9 @@ class TestOnProcesses:
         (tmp_path / "deadly_runs.py").write_text(DEADLY, encoding="utf-8")
         monkeypatch.syspath_prepend(tmp_path)
         deadly = importlib.import_module("deadly_runs").carry_out
-        monkeypatch.setattr("carbonray.counterfactual.sweep_process.carry_out", deadly)
         plan = plan_sweep("law", seeds="0-1", **SMALL)
-        answers = {answer.number: answer for answer in on_processes(plan, layout_of(plan), [0, 1], jobs=1)}
+        work = replace(work_of(plan, layout_of(plan)), function=deadly)
+        answers = {answer.number: answer for answer in on_processes(work, [0, 1], jobs=1)}
         failure = answers[0].failure
         assert failure is not None
         assert (failure.kind, f"killed {MOST_LOST + 1} times" in failure.message) == ("lost", True)
@@ -637,15 +635,15 @@ class TestOnProcesses:
         (tmp_path / "failing_runs.py").write_text(FAILING, encoding="utf-8")
         monkeypatch.syspath_prepend(tmp_path)
         failing = importlib.import_module("failing_runs").carry_out
-        monkeypatch.setattr("carbonray.counterfactual.sweep_process.carry_out", failing)
         plan = plan_sweep("law", seeds="0-1", **SMALL)
-        failures = [answer.failure for answer in on_processes(plan, layout_of(plan), [0, 1], jobs=1)]
+        work = replace(work_of(plan, layout_of(plan)), function=failing)
+        failures = [answer.failure for answer in on_processes(work, [0, 1], jobs=1)]
         told = [(failure.kind, failure.message) for failure in failures if failure is not None]
         assert told == [("lost", "KeyError: 'no such thing 1'"), ("lost", "KeyError: 'no such thing 2'")]
 
     def test_never_more_runs_are_handed_out_than_jobs(self) -> None:
         plan: Any = CountingPlan(plan_sweep("law", seeds="0-5", **SMALL))
-        with closing(on_processes(plan, layout_of(plan.plan), list(range(6)), jobs=2)) as answers:
+        with closing(on_processes(work_of(plan, layout_of(plan.plan)), list(range(6)), jobs=2)) as answers:
             waiting = [plan.given - done for done, _ in enumerate(answers)]
         assert plan.given == 6
         assert max(waiting) <= 2
@@ -666,11 +664,11 @@ class TestOnProcesses:
         tried: list[int] = []
         real = sweep_folder.finished
 
-        def answers(plan: Plan, layout: Any, numbers: list[int], **where: Any) -> Iterator[Any]:
+        def answers(work: Any, numbers: list[int], **where: Any) -> Iterator[Any]:
             tried.extend(numbers)
             yield from ()
 
-        monkeypatch.setattr("carbonray.counterfactual.sweep_place.on_processes", answers)
+        monkeypatch.setattr("carbonray.runtime.work.on_processes", answers)
         go_on(planned_in(out), out, place_for())
         assert tried == [0]
         assert real(out, result.plan) == [1]
