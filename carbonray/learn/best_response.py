@@ -44,12 +44,14 @@ class Deviating:
 
     def decide(
         self, world: World[A, K, D], agents: A, commons: K, shocks: Shocks, now: Moment, memory: Memory
-    ) -> tuple[D, Memory]:
-        """Actions of all agents of the shard, and what both remember."""
+    ) -> tuple[Mapping[str, D], Memory]:
+        """Actions of all agents of the shard by role, and what both remember."""
         parts = _parted(memory)
         usual, kept = self.most.decide(world, agents, commons, shocks, now, parts[0])
         other, also = self.few.decide(world, agents, commons, shocks, now, parts[1])
-        return blend(other, usual, self._who(now.ids[self.few.role])), _joined([kept, also])
+        role = self.few.role
+        mixed = blend(other[role], usual[role], self._who(now.ids[role]))
+        return {**usual, role: mixed}, _joined([kept, also])
 
     def _who(self, ids: NDArray[np.int64]) -> torch.Tensor:
         """[B, n] bool, for whom the other one decides."""

@@ -5,7 +5,6 @@ meet: undisturbed, with some choices left to chance, and in turmoil.  What it ad
 """
 
 from itertools import product
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +13,6 @@ from torch import Tensor
 from carbonray.learn.networks import Decider, legal_only
 from carbonray.learn.problem import Problem, episode
 from carbonray.runtime import inprocess
-from carbonray.worlds.world import World
 
 DISTURBED = (0.0, 0.2, 1.0)
 """Shares of agents who choose by chance in the episodes from which rules are learned."""
@@ -37,9 +35,9 @@ def imitate(decider: Decider, problem: Problem, seed: int) -> bool:
         seed: of the training.
 
     Returns:
-        Whether there are rules that levels can stand for, of agents of one role; else nothing is changed.
+        Whether there are rules that levels can stand for; else nothing is changed.
     """
-    if len(problem.world.roles) > 1 or not _encoded(problem.world):
+    if not _encoded(problem):
         return False
     device = next(decider.parameters()).device
     seen, mask, shares = (values.to(device) for values in _met(problem, SEED + seed))
@@ -61,12 +59,13 @@ def imitate(decider: Decider, problem: Problem, seed: int) -> bool:
     return True
 
 
-def _encoded(world: World[Any, Any, Any]) -> bool:
+def _encoded(problem: Problem) -> bool:
     """Whether levels can stand for what the rules do."""
+    world = problem.world
     everyone = {name: np.arange(role.count) for name, role in world.roles.items()}
     state = inprocess.reset(world, SEED, 1, [everyone])
     ruled = world.scripted(state.agents[0], state.commons, world.shocks(SEED, 1, 0, everyone))
-    return world.encode(ruled) is not None
+    return problem.role in world.encode(ruled)
 
 
 def _met(problem: Problem, seed: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -76,8 +75,9 @@ def _met(problem: Problem, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     rows: list[tuple[Tensor, Tensor, Tensor]] = []
     for world, chance in product(problem.worlds, DISTURBED):
         for met in episode(world, seed, chance, rng):
+            if role not in met.looks:
+                continue
             shares, look = world.encode(met.ruled), met.looks[role]
-            assert shares is not None
             asked = own[torch.randperm(len(own), generator=rng)[:ASKED]]
             seen, legal, ruled = (
                 values[0].cpu()[asked] for values in (look.values.float(), look.mask, shares[role].float())

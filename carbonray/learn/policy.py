@@ -3,6 +3,7 @@
 Axes: B replica, n agent of this shard, R row (an agent of a replica that it decides for), H head, L level.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, TypeVar
 
@@ -14,7 +15,7 @@ from torch import Tensor
 from carbonray.config import ScenarioError
 from carbonray.learn.inference import Network
 from carbonray.learn.networks import Heads, legal_only
-from carbonray.runtime.shard import Memory, Moment
+from carbonray.runtime.shard import Memory, Moment, beside_rules
 from carbonray.worlds import draws
 from carbonray.worlds.world import Ids, Observation, Shocks, World
 
@@ -71,8 +72,8 @@ class Trained:
 
     def decide(
         self, world: World[A, K, D], agents: A, commons: K, shocks: Shocks, now: Moment, memory: Memory
-    ) -> tuple[D, Memory]:
-        """Actions of all agents of the shard, and what is remembered."""
+    ) -> tuple[Mapping[str, D], Memory]:
+        """Actions of all agents of the shard by role, and what is remembered."""
         if self.who is not None and not np.isin(now.ids[self.role], self.who).any():
             return world.scripted(agents, commons, shocks), memory
         look = world.observe(agents, commons)[self.role]
@@ -83,8 +84,9 @@ class Trained:
             levels, memory = self._choose(look, mine, now, memory)
         decided = world.decode({self.role: levels.to(look.values.device)})
         if self.who is None:
-            return decided, memory
-        return blend(decided, world.scripted(agents, commons, shocks), mine), memory
+            return beside_rules(world, agents, commons, shocks, decided), memory
+        ruled = world.scripted(agents, commons, shocks)
+        return {**ruled, self.role: blend(decided[self.role], ruled[self.role], mine)}, memory
 
     def _mine(self, ids: NDArray[np.int64], like: Tensor) -> Tensor:
         """[B, n] bool, whom it decides for."""
@@ -155,7 +157,7 @@ def drawn_exactly(heads: Heads, logits: Tensor, uniform: Tensor) -> Tensor:
 
 
 def blend(own: D, others: D, who: Tensor) -> D:
-    """What everybody does, of what some decided and what the others do.
+    """What all agents of a role do, of what some decided and what the others do.
 
     Args:
         own: actions of all agents, of which some count: a tensor [B, n, ...], or nested dataclasses of such.

@@ -219,11 +219,17 @@ def _traits(stake: Tensor, kinds: Mapping[str, Tensor]) -> Tensor:
 def _met(
     worlds: Sequence[World[Any, Any, Any]], role: str, ids: NDArray[np.int64], stake: Tensor, seed: int
 ) -> tuple[Tensor, Tensor, float]:
-    """Mean and deviation of the features, and the deviation of rewards per stake, under rules and random choices."""
+    """Mean and deviation of the features, and the deviation of what a decision earns per stake.
+
+    Under rules and random choices.
+    """
     rng = torch.Generator().manual_seed(seed)
-    met = [moment for world, chance in product(worlds, (0.0, 1.0)) for moment in episode(world, seed, chance, rng)]
-    features = torch.cat([moment.looks[role].values[0, ids].cpu() for moment in met]).to(torch.float64)
-    rewards = torch.cat([moment.rewards[role][0, ids].cpu() / stake for moment in met])
+    episodes = [list(episode(world, seed, chance, rng)) for world, chance in product(worlds, (0.0, 1.0))]
+    looks = [moment.looks[role] for met in episodes for moment in met if role in moment.looks]
+    features = torch.cat([look.values[0, ids].cpu() for look in looks]).to(torch.float64)
+    every = worlds[0].roles[role].every
+    earned = [torch.stack([moment.rewards[role][0, ids].cpu() for moment in met]) for met in episodes if met]
+    rewards = torch.cat([part.sum(0) / stake for rewards in earned for part in torch.split(rewards, every)])
     deviation = (rewards - rewards.mean()).abs().mean().item()
     spread = (features - features.mean(0)).abs().mean(0)
     spread = torch.where(spread > 1e-6, spread, 1.0)
@@ -235,8 +241,8 @@ def _met(
 class Met:
     """A step of an episode of one replica, as it was met before any training."""
 
-    looks: Mapping[str, Observation]  # by role, what agents saw
-    ruled: Any  # what all of them would have done by the rules
+    looks: Mapping[str, Observation]  # by role, what those saw who decided in this step
+    ruled: Mapping[str, Any]  # by role, what everybody would have done by the rules
     rewards: Mapping[str, Tensor]  # by role, of what they did
 
 
@@ -246,8 +252,8 @@ def episode(world: World[Any, Any, Any], seed: int, chance: float, rng: torch.Ge
     Args:
         world: which is met.
         seed: of its shocks.
-        chance: share of agents at each step, all of one role unless it is 1, who choose anything legal; the episode
-            then ends early if that brings the world to an impossible state.
+        chance: share of agents at each decision who choose anything legal; the episode then ends early if that brings
+            the world to an impossible state.
         rng: of these choices.
 
     Raises:
@@ -256,15 +262,18 @@ def episode(world: World[Any, Any, Any], seed: int, chance: float, rng: torch.Ge
     everyone = {name: np.arange(role.count) for name, role in world.roles.items()}
     edges = np.arange(world.edges.shape[1])
     state = inprocess.reset(world, seed, 1, [everyone])
+    choices: dict[str, Tensor] = {}
+    who: dict[str, Tensor] = {}
     for step in range(min(world.steps, PROBED)):
         agents, commons = state.agents[0], state.commons
         shocks = world.shocks(seed, 1, step, everyone)
-        looks = world.observe(agents, commons)
-        ruled = world.scripted(agents, commons, shocks)
-        actions = ruled
+        seen = world.observe(agents, commons)
+        looks = {name: look for name, look in seen.items() if step % world.roles[name].every == 0}
+        actions = ruled = world.scripted(agents, commons, shocks)
         if chance:
-            random = world.decode(any_legal(world, looks, rng))
-            actions = random if chance >= 1 else blend(random, ruled, _strays(looks, chance, rng))
+            choices |= any_legal(world, looks, rng)
+            who |= _strays(looks, chance, rng)
+            actions = {name: blend(own, ruled[name], who[name]) for name, own in world.decode(choices).items()}
         try:
             taken = inprocess.advance(world, state, [shocks], [edges], [actions])
         except WorldError:
@@ -285,7 +294,11 @@ def any_legal(world: World[Any, Any, Any], looks: Mapping[str, Observation], rng
     return choices
 
 
-def _strays(looks: Mapping[str, Observation], share: float, rng: torch.Generator) -> Tensor:
-    """[B, n] bool, a random share of the agents of the only role."""
-    (look,) = looks.values()
-    return (torch.rand(look.values.shape[:2], generator=rng) < share).to(look.values.device)
+def _strays(looks: Mapping[str, Observation], share: float, rng: torch.Generator) -> dict[str, Tensor]:
+    """[B, n] bool by role, a random share of the agents; all if it is 1, without a draw."""
+    found = {}
+    for name, look in looks.items():
+        shape = look.values.shape[:2]
+        stray = torch.ones(shape, dtype=torch.bool) if share >= 1 else torch.rand(shape, generator=rng) < share
+        found[name] = stray.to(look.values.device)
+    return found

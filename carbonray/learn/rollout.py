@@ -159,7 +159,8 @@ class _Table:
         self.state: Any = inprocess.reset(self.world, seed, replicas, [self.everyone])
         self.unit = problem.stake * problem.reward_scale
         self.step, self.over, self.terminated = 0, False, False
-        self.memory = None if problem.whole else problem.others.begin(self.world, replicas, self.everyone)
+        self.others = problem.others if not problem.whole or len(self.world.roles) > 1 else None
+        self.memory = None if self.others is None else self.others.begin(self.world, replicas, self.everyone)
 
     def look(self) -> tuple[Tensor, Tensor | None]:
         """[B, n, F] what the learning agents see, and [B, n, L] their legal levels; none where all are."""
@@ -188,17 +189,17 @@ class _Table:
         reward = taken.rewards[0][self.problem.role]
         return reward if self.problem.whole else reward.index_select(1, self.own)
 
-    def actions(self, levels: Tensor, shocks: Shocks) -> Any:
+    def actions(self, levels: Tensor, shocks: Shocks) -> Mapping[str, Any]:
         """Actions of everybody: what was decided, and what the others' policy says."""
-        problem = self.problem
-        if problem.whole:
-            return self.world.decode({problem.role: levels})
+        problem, role = self.problem, self.problem.role
+        if self.others is None:
+            return self.world.decode({role: levels})
         now = Moment(seed=self.seed, step=self.step, ids=self.everyone)
         agents, commons = self.state.agents[0], self.state.commons
-        rest, self.memory = problem.others.decide(self.world, agents, commons, shocks, now, self.memory)
+        rest, self.memory = self.others.decide(self.world, agents, commons, shocks, now, self.memory)
         zeros = torch.zeros(self.replicas, problem.spec.count, levels.shape[2], dtype=torch.int64, device=levels.device)
-        decided = self.world.decode({problem.role: zeros.index_copy(1, self.own, levels)})
-        return blend(decided, rest, self.own)
+        decided = self.world.decode({role: zeros.index_copy(1, self.own, levels)})
+        return {**rest, role: blend(decided[role], rest[role], self.own)}
 
 
 def apart(problem: Problem, levels: Tensor) -> Tensor:

@@ -92,7 +92,7 @@ def _seconds_a_step(world: NegotiationWorld, replicas: int, levels: Tensor | Non
 def _episode(world: NegotiationWorld, replicas: int, ids: Any, levels: Tensor | None) -> Any:
     state = inprocess.reset(world, 0, replicas, [{"region": ids}])
     for step in range(world.steps):
-        actions = None if levels is None else [levels[step % len(levels)]]
+        actions = None if levels is None else [{"region": levels[step % len(levels)]}]
         state = inprocess.advance(world, state, [NOTHING], [ids], actions).state
     return state
 
@@ -106,18 +106,18 @@ def _held(world: NegotiationWorld, replicas: int) -> float:
 
 def _parts(world: NegotiationWorld, replicas: int) -> dict[str, float]:
     """CPU milliseconds of each part of a step."""
-    ids, levels = np.arange(world.count), _levels(world, replicas)[0]
+    ids, actions = np.arange(world.count), {"region": _levels(world, replicas)[0]}
     state = inprocess.reset(world, 0, replicas, [{"region": ids}])
-    state = inprocess.advance(world, state, [NOTHING], [ids], [levels]).state
+    state = inprocess.advance(world, state, [NOTHING], [ids], [actions]).state
     (agents,), commons = state.agents, state.commons
-    acted, bid = world.act(agents, commons, levels, NOTHING)
+    acted, bid = world.act(agents, commons, actions, NOTHING)
     orders = exchange.alone(world.edges, bid)[0]
     matched = world.clear(commons, orders, NOTHING, 0)
     replied, account = world.reply(acted, matched, {}, NOTHING, 0)
     accounts = exchange.alone(world.edges, account)[0]
     repeats = 10 if replicas >= SIZES[-1] else 100
     return {
-        "act_milliseconds": cpu_milliseconds(lambda: world.act(agents, commons, levels, NOTHING), repeats),
+        "act_milliseconds": cpu_milliseconds(lambda: world.act(agents, commons, actions, NOTHING), repeats),
         "matching_milliseconds": cpu_milliseconds(lambda: world.clear(commons, orders, NOTHING, 0), repeats),
         "consumption_milliseconds": cpu_milliseconds(lambda: world.reply(acted, matched, {}, NOTHING, 0), repeats),
         "climate_milliseconds": cpu_milliseconds(lambda: world.clear(matched, accounts, NOTHING, 1), repeats),

@@ -54,7 +54,7 @@ def advance(
     state: State[A, K],
     shocks: Sequence[Shocks],
     ids: Sequence[Ids],
-    actions: Sequence[D] | None = None,
+    actions: Sequence[Mapping[str, D]] | None = None,
 ) -> Step[A, K]:
     """One step: act, clear, reply where there is an answer, settle.
 
@@ -63,7 +63,7 @@ def advance(
         state: before the step.
         shocks: of each shard; the commons' are the same in all.
         ids: of the agents at the edges, by shard.
-        actions: of each shard; what the rules say where left out.
+        actions: of each shard, by role; what the rules say where left out.
 
     Raises:
         SumOutOfBoundError: if a total leaves its bound.

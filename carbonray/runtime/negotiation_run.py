@@ -52,7 +52,7 @@ def moments(
             for world, state, memory in zip(worlds, states, memories, strict=True)
         ]
         memories = [memory for _, memory in decided]
-        levels = [each for each, _ in decided]
+        levels = [each["region"] for each, _ in decided]
         seen = [_moved(*each, shocks) for each in zip(worlds, states, levels, strict=True)]
         states = [state for state, _ in seen]
         yield [moment for _, moment in seen]
@@ -71,7 +71,7 @@ def _at_first(world: NegotiationWorld, state: State[Regions, Commons]) -> Moment
 def _moved(
     world: NegotiationWorld, state: State[Regions, Commons], levels: Tensor, shocks: Shocks
 ) -> tuple[State[Regions, Commons], Moment]:
-    step = inprocess.advance(world, state, [shocks], [np.arange(world.count)], [levels])
+    step = inprocess.advance(world, state, [shocks], [np.arange(world.count)], [{"region": levels}])
     reward = step.rewards[0]["region"]
     return step.state, Moment(rows=step.rows, commons=step.state.commons, levels=levels, reward=reward)
 

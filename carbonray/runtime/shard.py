@@ -26,7 +26,7 @@ Said = tuple[A, Bid]
 
 
 def conversation(
-    world: World[A, K, D], agents: A, commons: K, shocks: Shocks, actions: D | None = None
+    world: World[A, K, D], agents: A, commons: K, shocks: Shocks, actions: Mapping[str, D] | None = None
 ) -> Generator[Said[A], Heard, tuple[A, K, Outcome]]:
     """One step of a shard: act, clear, reply where there is an answer, settle.
 
@@ -37,7 +37,7 @@ def conversation(
         agents: of the shard, before the step.
         commons: before the step.
         shocks: of the step.
-        actions: of the shard's agents; what the rules say where left out.
+        actions: of the shard's agents, by role; what the rules say where left out.
 
     Returns:
         Agents and commons after the step, and its outcome.
@@ -79,8 +79,8 @@ class Policy(Protocol):
 
     def decide(
         self, world: World[A, K, D], agents: A, commons: K, shocks: Shocks, now: Moment, memory: Memory
-    ) -> tuple[D, Memory]:
-        """What all agents of the shard do in a step, and what it remembers after that."""
+    ) -> tuple[Mapping[str, D], Memory]:
+        """By role, what all agents of the shard do in a step, and what it remembers after that."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Rules:
 
     def decide(
         self, world: World[A, K, D], agents: A, commons: K, shocks: Shocks, now: Moment, memory: Memory
-    ) -> tuple[D, Memory]:
+    ) -> tuple[Mapping[str, D], Memory]:
         """As the world's rules say."""
         return world.scripted(agents, commons, shocks), None
 
@@ -119,11 +119,19 @@ class Recorded:
 
     def decide(
         self, world: World[A, K, D], agents: A, commons: K, shocks: Shocks, now: Moment, memory: Memory
-    ) -> tuple[D, Memory]:
+    ) -> tuple[Mapping[str, D], Memory]:
         """As it was written down."""
         role, mine = next(iter(now.ids.items()))
         levels = torch.as_tensor(self.levels[now.step][mine])
-        return world.decode({role: levels.expand(len(memory["replicas"]), -1, -1)}), memory
+        decided = world.decode({role: levels.expand(len(memory["replicas"]), -1, -1)})
+        return beside_rules(world, agents, commons, shocks, decided), memory
+
+
+def beside_rules(
+    world: World[A, K, D], agents: A, commons: K, shocks: Shocks, decided: Mapping[str, D]
+) -> Mapping[str, D]:
+    """Actions of every role: what was decided for some, and what the rules say of the others."""
+    return decided if len(decided) == len(world.roles) else {**world.scripted(agents, commons, shocks), **decided}
 
 
 class Recorder(Protocol[A_contra, K_contra]):

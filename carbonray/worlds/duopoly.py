@@ -105,27 +105,29 @@ class CournotWorld:
         legal = torch.ones(*agents.quantity.shape, len(CHANGES), dtype=torch.bool)
         return {"firm": Observation(values=values, mask=legal)}
 
-    def scripted(self, agents: CournotFirms, commons: CournotMarket, shocks: Shocks) -> Tensor:
+    def scripted(self, agents: CournotFirms, commons: CournotMarket, shocks: Shocks) -> Mapping[str, Tensor]:
         """[B, n] change of quantity towards the best response, damped by 3 / (n + 1) so that n firms come to rest.
 
         Best response: (A - k_i - b (Q - q_i)) / 2b, at least zero.
         """
         others = commons.output[:, None] - agents.quantity
         best = ((self.intercept - self.marginal_cost[agents.ids]) / self.slope - others) / 2
-        return (best.clamp(min=0.0) - agents.quantity) * min(1.0, 3 / (len(self.cost) + 1))
+        return {"firm": (best.clamp(min=0.0) - agents.quantity) * min(1.0, 3 / (len(self.cost) + 1))}
 
-    def decode(self, choices: Mapping[str, Tensor]) -> Tensor:
+    def decode(self, choices: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """[B, n] change of quantity from the levels that a learner chose, [B, n, 1]."""
-        return torch.tensor(CHANGES, dtype=torch.float64)[choices["firm"][..., 0]] * self.saturation
+        changes = torch.tensor(CHANGES, dtype=torch.float64)
+        return {"firm": changes[choices["firm"][..., 0]] * self.saturation}
 
-    def encode(self, actions: Tensor) -> None:
+    def encode(self, actions: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """Nothing: learners start from nothing."""
+        return {}
 
     def act(
-        self, agents: CournotFirms, commons: CournotMarket, actions: Tensor, shocks: Shocks
+        self, agents: CournotFirms, commons: CournotMarket, actions: Mapping[str, Tensor], shocks: Shocks
     ) -> tuple[CournotFirms, Bid]:
         """Firms change their quantity, within [0, saturation], and bid it."""
-        acted = replace(agents, quantity=(agents.quantity + actions).clamp(0.0, self.saturation))
+        acted = replace(agents, quantity=(agents.quantity + actions["firm"]).clamp(0.0, self.saturation))
         everyone = torch.zeros_like(acted.quantity, dtype=torch.int64)
         bound = self.saturation * len(self.cost)
         return acted, Bid(totals={"output": exact.keyed_totals(acted.quantity, everyone, 1, bound)})

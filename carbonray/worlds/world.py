@@ -108,7 +108,7 @@ class Outcome:
 
 A = TypeVar("A")  # the agents of a world: role -> state, [replica, agent, ...]
 K = TypeVar("K")  # its commons
-D = TypeVar("D")  # what its agents decide
+D = TypeVar("D")  # what the agents of a role decide
 
 
 class WorldError(RuntimeError):
@@ -147,20 +147,20 @@ class World(Protocol[A, K, D]):
     def observe(self, agents: A, commons: K) -> Mapping[str, Observation]:
         """What learners see."""
 
-    def scripted(self, agents: A, commons: K, shocks: Shocks) -> D:
-        """Behaviour without learning: the actions of the rule agents, who may toss the coins of this step."""
+    def scripted(self, agents: A, commons: K, shocks: Shocks) -> Mapping[str, D]:
+        """Behaviour without learning, by role: the actions of the rule agents, who may toss the coins of this step."""
 
-    def decode(self, choices: Mapping[str, Tensor]) -> D:
-        """Actions from the levels that learners chose for each head, [B, n, heads] by role."""
+    def decode(self, choices: Mapping[str, Tensor]) -> Mapping[str, D]:
+        """Actions of those roles whose learners chose a level for each head, [B, n, heads] by role."""
 
-    def encode(self, actions: D) -> Mapping[str, Tensor] | None:
+    def encode(self, actions: Mapping[str, D]) -> Mapping[str, Tensor]:
         """Shares of levels that stand for the actions of rule agents on average, [B, n, sum of heads] by role.
 
-        Policies that are learned may start from them; from nothing where there are none.
+        Policies that are learned may start from them; roles for whose rules no levels stand are left out.
         """
 
-    def act(self, agents: A, commons: K, actions: D, shocks: Shocks) -> tuple[A, Bid]:
-        """Each agent, from its own state and action, says a bid."""
+    def act(self, agents: A, commons: K, actions: Mapping[str, D], shocks: Shocks) -> tuple[A, Bid]:
+        """Each agent, from its own state and action, says a bid; every role has actions."""
 
     def clear(self, commons: K, pool: Pool, shocks: Shocks, round: int) -> K:
         """The commons meets the pooled bids."""

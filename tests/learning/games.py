@@ -116,21 +116,24 @@ class Game:
         mask = self.legal(commons).expand(*values.shape[:2], -1)
         return {"player": Observation(values=values, mask=mask)}
 
-    def scripted(self, agents: Players, commons: Board, shocks: Shocks) -> Tensor:
+    def scripted(self, agents: Players, commons: Board, shocks: Shocks) -> Mapping[str, Tensor]:
         """[B, n, H] the first legal level of each head."""
         lowest = Heads(self.heads).best(self.legal(commons).float())
-        return lowest.expand(len(commons.chance), len(agents.ids), -1)
+        return {"player": lowest.expand(len(commons.chance), len(agents.ids), -1)}
 
-    def decode(self, choices: Mapping[str, Tensor]) -> Tensor:
+    def decode(self, choices: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """[B, n, H] levels are what is done."""
-        return choices["player"]
+        return choices
 
-    def encode(self, actions: Tensor) -> None:
+    def encode(self, actions: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """Nothing: learners start from nothing."""
+        return {}
 
-    def act(self, agents: Players, commons: Board, actions: Tensor, shocks: Shocks) -> tuple[Players, Bid]:
+    def act(
+        self, agents: Players, commons: Board, actions: Mapping[str, Tensor], shocks: Shocks
+    ) -> tuple[Players, Bid]:
         """Everybody says a level for each head."""
-        return agents, Bid(rows={"played": Rows(ids=agents.ids, values=actions)})
+        return agents, Bid(rows={"played": Rows(ids=agents.ids, values=actions["player"])})
 
     def clear(self, commons: Board, pool: Pool, shocks: Shocks, round: int) -> Board:
         """It is written down."""

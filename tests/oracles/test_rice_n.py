@@ -170,7 +170,7 @@ def stepped(world: NegotiationWorld, given: Mapping[str, Any]) -> list[tuple[inp
     state, everyone, after = before(world, given), np.arange(world.count), []
     for levels in stages(given):
         actions = torch.as_tensor(levels)[None]
-        step = inprocess.advance(world, state, [Shocks(agents={}, commons={})], [everyone], [actions])
+        step = inprocess.advance(world, state, [Shocks(agents={}, commons={})], [everyone], [{"region": actions}])
         state = step.state
         moment = Moment(rows=step.rows, commons=state.commons, levels=actions, reward=step.rewards[0]["region"])
         after.append((state, moment))

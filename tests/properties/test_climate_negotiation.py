@@ -73,7 +73,7 @@ def test_a_mask_never_empties_a_head_and_scripts_obey_it(parameters, protocol, f
             shocks = world.shocks(3, 2, number, {"region": np.arange(EVERYONE)})
             mask = world.observe(state.agents[0], state.commons)["region"].mask
             assert mask.shape[2] == sum(sizes)
-            chosen = world.scripted(state.agents[0], state.commons, shocks).long()
+            chosen = world.scripted(state.agents[0], state.commons, shocks)["region"].long()
             for head, legal in enumerate(mask.split(sizes, 2)):
                 assert legal.any(2).all()
                 assert torch.gather(legal, 2, chosen[..., head : head + 1]).all()

@@ -105,21 +105,23 @@ class CbamWorld(Model):
         """What each firm sees."""
         return {"firm": observe(self, agents, commons)}
 
-    def decode(self, choices: Mapping[str, Tensor]) -> FirmActions:
+    def decode(self, choices: Mapping[str, Tensor]) -> Mapping[str, FirmActions]:
         """Actions from the levels that a learner chose for each head, [B, n, heads] by role."""
-        return act.decode(choices["firm"], len(self.policy.covered), len(self.regions))
+        return {"firm": act.decode(choices["firm"], len(self.policy.covered), len(self.regions))}
 
-    def encode(self, actions: FirmActions) -> Mapping[str, Tensor]:
+    def encode(self, actions: Mapping[str, FirmActions]) -> Mapping[str, Tensor]:
         """Shares of neighbouring levels whose mean is what a rule firm does; none re-source or relocate."""
-        return {"firm": act.encode(actions, sum(self.roles["firm"].heads))}
+        return {"firm": act.encode(actions["firm"], sum(self.roles["firm"].heads))}
 
-    def scripted(self, agents: Firms, commons: Commons, shocks: Shocks) -> FirmActions:
+    def scripted(self, agents: Firms, commons: Commons, shocks: Shocks) -> Mapping[str, FirmActions]:
         """Behaviour without learning."""
-        return act.rule(self.firms, agents, commons)
+        return {"firm": act.rule(self.firms, agents, commons)}
 
-    def act(self, agents: Firms, commons: Commons, actions: FirmActions, shocks: Shocks) -> tuple[Firms, Bid]:
+    def act(
+        self, agents: Firms, commons: Commons, actions: Mapping[str, FirmActions], shocks: Shocks
+    ) -> tuple[Firms, Bid]:
         """Firms decide and bid."""
-        return act.act(self, agents, commons, actions, shocks.agents.get("firm", {}))
+        return act.act(self, agents, commons, actions["firm"], shocks.agents.get("firm", {}))
 
     def clear(self, commons: Commons, pool: Pool, shocks: Shocks, round: int) -> Commons:
         """Prices first; then, where deliveries can fail, what the pool of each product can fill."""

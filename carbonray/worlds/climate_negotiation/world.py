@@ -150,32 +150,36 @@ class NegotiationWorld:
         values = observe.values(seen, normalised=self.normalised)
         return {"region": Observation(values=values, mask=self.heads.mask(lowest, highest))}
 
-    def scripted(self, agents: Regions, commons: Commons, shocks: Shocks) -> Tensor:
+    def scripted(self, agents: Regions, commons: Commons, shocks: Shocks) -> Mapping[str, Tensor]:
         """[B, n, heads] int8 levels of behaviour without learning, all of them legal."""
         lowest, highest = self.heads.legal(self.stage(commons), commons.treaty, agents.ids)
         if self.behaviour.kind == "random":
-            return behaviour.any_legal(shocks.agents["region"]["levels"].to(lowest.device), lowest, highest)
+            tossed = shocks.agents["region"]["levels"].to(lowest.device)
+            return {"region": behaviour.any_legal(tossed, lowest, highest)}
         levels = behaviour.constant(self.behaviour, self.heads, agents.ids)
-        return torch.minimum(torch.maximum(levels.expand_as(lowest), lowest), highest)
+        return {"region": torch.minimum(torch.maximum(levels.expand_as(lowest), lowest), highest)}
 
-    def decode(self, choices: Mapping[str, Tensor]) -> Tensor:
+    def decode(self, choices: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """[B, n, heads] levels are the actions."""
-        return choices["region"].to(self.parameters.regions.capital_0.device)
+        return {"region": choices["region"].to(self.parameters.regions.capital_0.device)}
 
-    def encode(self, actions: Tensor) -> None:
+    def encode(self, actions: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """Nothing: learners start from nothing."""
+        return {}
 
-    def act(self, agents: Regions, commons: Commons, actions: Tensor, shocks: Shocks) -> tuple[Regions, Bid]:
+    def act(
+        self, agents: Regions, commons: Commons, actions: Mapping[str, Tensor], shocks: Shocks
+    ) -> tuple[Regions, Bid]:
         """Propose, answer, or produce and order."""
-        stage = self.stage(commons)
+        stage, levels = self.stage(commons), actions["region"]
         heads, like = self.heads, agents.capital
         if stage is Stage.PROPOSAL:
-            promised, requested = (heads.rate(actions[..., each], like) for each in (heads.promised, heads.requested))
+            promised, requested = (heads.rate(levels[..., each], like) for each in (heads.promised, heads.requested))
             return agents, _said(agents.ids, promised=promised, requested=requested)
         if stage is Stage.EVALUATION:
-            answers = activity.without_self(actions[..., heads.accepted].to(like.dtype), agents.ids)
+            answers = activity.without_self(levels[..., heads.accepted].to(like.dtype), agents.ids)
             return agents, _said(agents.ids, accepted=answers)
-        return self._produce(agents, commons, actions)
+        return self._produce(agents, commons, levels)
 
     def clear(self, commons: Commons, pool: Pool, shocks: Shocks, round: int) -> Commons:
         """Match orders, then warm; or take down what was proposed, then what was agreed."""
@@ -220,21 +224,21 @@ class NegotiationWorld:
             accounts=_said(agents.ids, reward=agents.reward, productivity=agents.productivity, **account),
         )
 
-    def _produce(self, agents: Regions, commons: Commons, actions: Tensor) -> tuple[Regions, Bid]:
+    def _produce(self, agents: Regions, commons: Commons, levels: Tensor) -> tuple[Regions, Bid]:
         heads, like = self.heads, agents.capital
-        mitigation = heads.rate(actions[..., MITIGATION], like)
+        mitigation = heads.rate(levels[..., MITIGATION], like)
         if self.rules.floor_in_step:
             mitigation = torch.maximum(mitigation, commons.treaty.minimum_mitigation[:, agents.ids])
         decided = activity.Decisions(
-            savings=heads.rate(actions[..., SAVINGS], like),
+            savings=heads.rate(levels[..., SAVINGS], like),
             mitigation=mitigation,
-            export_limit=heads.rate(actions[..., EXPORT_LIMIT], like),
-            bids=heads.rate(actions[..., heads.bids], like),
+            export_limit=heads.rate(levels[..., EXPORT_LIMIT], like),
+            bids=heads.rate(levels[..., heads.bids], like),
         )
         made, orders, exportable = activity.produce(
             self.parameters, self.rules, agents, decided, warming=commons.temperature[:, 0], activity=commons.activity
         )
-        tariffs = heads.rate(actions[..., heads.tariffs], like)
+        tariffs = heads.rate(levels[..., heads.tariffs], like)
         return made, _said(agents.ids, orders=orders, exportable=exportable, tariffs=tariffs)
 
     def _agreed(self, commons: Commons) -> Treaty:

@@ -69,7 +69,7 @@ def played(
             world, state, shocks, [ids["firm"] for ids in mine], [actions for actions, _ in decided]
         ).state
         for place, (actions, memory) in enumerate(decided):
-            found.actions[place].append(actions)
+            found.actions[place].append(actions["firm"])
             found.memories[place].append(memory)
             found.outputs[place].append(state.agents[place].output)
     return found

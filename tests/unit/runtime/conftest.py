@@ -34,9 +34,9 @@ class GovernedWorld(CournotWorld):
             "government": Observation(values=commons.output[:, None, None], mask=anything),
         }
 
-    def decode(self, choices: Mapping[str, Tensor]) -> Tensor:
+    def decode(self, choices: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         self.heard.append({name: chosen.clone() for name, chosen in choices.items()})
-        return super().decode(choices)
+        return {**super().decode(choices), "government": choices["government"]}
 
     def settle(self, agents: CournotFirms, commons: CournotMarket, mail: Mail) -> tuple[CournotFirms, Outcome]:
         settled, outcome = super().settle(agents, commons, mail)

@@ -51,7 +51,9 @@ class TestTogether:
     def test_only_levers_may_differ(self, small_economy: Economy, small_scenario: Make) -> None:
         scenario = small_scenario("law")
         other = scenario.policy.model_copy(update={"incidence": 0.5})
-        with pytest.raises(ScenarioError, match="policy.incidence: laws run together differ in price, free_allocation"):
+        with pytest.raises(
+            ScenarioError, match=r"policy\.incidence: laws run together differ in price, free_allocation"
+        ):
             build_world(scenario, small_economy, laws=[scenario.policy, other])
 
 
