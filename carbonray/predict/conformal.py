@@ -38,7 +38,8 @@ class Calibration:
 
     def half_width(self, name: str, mean: Array, spread: Array, level: float) -> Array:
         """[N, ...] half the width of the interval."""
-        return self.score[name][LEVELS.index(level)] * hardness(mean, spread, self.floor[name])
+        score: Array = self.score[name][LEVELS.index(level)]
+        return score * hardness(mean, spread, self.floor[name])
 
 
 def calibrated(

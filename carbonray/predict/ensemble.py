@@ -88,9 +88,8 @@ def try_laws(scenario: Scenario, economy: Economy, laws: Sequence[Policy], *, be
     graph = supply_graph(economy, scenario)
     world = build_world(scenario, economy, graph, laws=laws)
     reference = build_world(scenario.reference(), economy, graph)
-    policy, beside = (
-        _years(each, scenario.seed, count, behaviour) for each, count in ((world, len(laws)), (reference, 1))
-    )
+    policy = _years(world, scenario.seed, len(laws), behaviour)
+    beside = _years(reference, scenario.seed, 1, behaviour)
     home, n_sectors = world.policy.home.numpy(), len(world.sectors)
     change = {name: _placed(policy[name] - beside[name], n_sectors) for name in ("emissions", "output")}
     return Outcome(

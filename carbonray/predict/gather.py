@@ -62,6 +62,15 @@ class Answer:
     failures: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Tried:
+    """Laws that were run in an economy."""
+
+    laws: Sequence[Policy]
+    outcome: Outcome | None
+    failures: tuple[str, ...] = ()
+
+
 def tasks_of(size: Size) -> list[Task]:
     """Every economy of a build, those that are used last first: a build that is cut short can still be judged."""
     return [(stream, number) for stream in STREAMS for number in range(size.economies[stream])]
@@ -76,11 +85,12 @@ def try_economy(ground: Ground, task: Task) -> Answer:
     laws = law_draws(scenario.policy, seed=ground.seed, stream=stream, number=number, count=LAWS)
     with threads(1):
         try:
-            done, outcome, failures = laws, try_laws(scenario, ground.economy, laws), []
+            tried = Tried(laws=laws, outcome=try_laws(scenario, ground.economy, laws))
         except FAILURES:
-            done, outcome, failures = _one_by_one(ground, scenario, laws)
+            tried = _one_by_one(ground, scenario, laws)
+    done, outcome, failures = tried.laws, tried.outcome, tried.failures
     if outcome is None:
-        return Answer(task=task, cases=None, failures=tuple(failures))
+        return Answer(task=task, cases=None, failures=failures)
     scenarios = [scenario.model_copy(update={"policy": law}) for law in done]
     figures = Figures(
         foreign=outcome.foreign,
@@ -90,12 +100,10 @@ def try_economy(ground: Ground, task: Task) -> Answer:
     )
     rows = rows_of(ground.layout, base, scenarios)
     cases = Cases(group=np.full(len(done), number), rows=rows, figures=figures)
-    return Answer(task=task, cases=cases, failures=tuple(failures))
+    return Answer(task=task, cases=cases, failures=failures)
 
 
-def _one_by_one(
-    ground: Ground, scenario: Scenario, laws: Sequence[Policy]
-) -> tuple[list[Policy], Outcome | None, list[str]]:
+def _one_by_one(ground: Ground, scenario: Scenario, laws: Sequence[Policy]) -> "Tried":
     """Laws that can be run, what came of them, and why the others cannot."""
     done, outcomes, failures = [], [], []
     for law in laws:
@@ -105,10 +113,11 @@ def _one_by_one(
         except FAILURES as error:
             failures.append(str(error))
     if not outcomes:
-        return [], None, failures
+        return Tried(laws=[], outcome=None, failures=tuple(failures))
     names: Any = ("foreign", "home", "output", "money")
     joined = {name: np.concatenate([getattr(one, name) for one in outcomes]) for name in names}
-    return done, Outcome(base_output=outcomes[0].base_output, **joined), failures
+    outcome = Outcome(base_output=outcomes[0].base_output, **joined)
+    return Tried(laws=done, outcome=outcome, failures=tuple(failures))
 
 
 def gather(ground: Ground, size: Size, folder: Path, place: Place, progress: Progress = silent) -> list[str]:

@@ -154,7 +154,7 @@ def rows_of(layout: Layout, base: Scenario, scenarios: Sequence[Scenario]) -> Ar
 def features(layout: Layout, rows: Array) -> Array:
     """[N, Y, F] what a year's figures depend on: the law of the year and of those before it, and the economy.
 
-    What firms pay is spelt out, since a network learns products slowly: p (1 - phi), p k (1 - f) and their means so far.
+    What firms pay is spelt out, since networks learn products slowly: p (1 - phi), p k (1 - f) and their means so far.
     """
     price, free, factor = (layout.take(rows, name) for name in PATHS)
     price = price / 100

@@ -31,9 +31,9 @@ class Figures:
 
     def split(self, row: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Foreign [..., P, S], home [..., S], output [..., S] and money [..., M] of rows [..., D]."""
-        sizes = (self.partners * self.sectors, self.sectors, self.sectors, self.money)
-        foreign, home, output, money = row.split(sizes, -1)
-        return foreign.unflatten(-1, (self.partners, self.sectors)), home, output, money
+        sizes = [self.partners * self.sectors, self.sectors, self.sectors, self.money]
+        foreign, home, output, money = torch.split(row, sizes, -1)
+        return foreign.reshape(*row.shape[:-1], self.partners, self.sectors), home, output, money
 
     def totals(self, row: Tensor) -> Tensor:
         """[..., T] sums that people read: abroad by sector, by partner, and of all; at home of all; of CBAM goods."""
@@ -118,11 +118,11 @@ def fit(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, total_steps=steps)
     for epoch in range(settings.epochs):
         order, lost = torch.randperm(len(inputs), generator=rng), 0.0
-        for batch in order.split(settings.batch):
+        for batch in torch.split(order, settings.batch):
             found = network(inputs[batch])
             loss = _loss(found * unit, wanted[batch], figures, unit, total_unit, settings.rates)
             optimiser.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimiser.step()
             schedule.step()

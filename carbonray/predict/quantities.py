@@ -80,7 +80,7 @@ def quantities(figures: Figures, place: Place) -> Mapping[str, Array]:
 
 
 def _rate(rise: Array, fall: Array, limit: float) -> Array:
-    return np.divide(rise, fall, out=np.full(rise.shape, np.nan), where=fall > limit)
+    return np.asarray(np.divide(rise, fall, out=np.full(rise.shape, np.nan), where=fall > limit))
 
 
 UNITS = {"leakage_rate": "share", "output_change": "share"}
