@@ -5,36 +5,15 @@ U+2212 is the minus; U+00A0 joins number and unit.
 
 from collections.abc import Sequence
 
-REGIONS = {
-    "EU26": "the EU-26", "GBR": "the United Kingdom", "USA": "the United States", "CHN": "China", "IND": "India",
-    "RUS": "Russia", "TUR": "Türkiye", "JPN": "Japan", "KTW": "Korea and Taiwan", "BMX": "Brazil and Mexico",
-    "CAU": "Canada and Australia", "ROW": "the rest of the world",
-}  # fmt: skip
-SECTORS = {
-    "AGR": "farming and forestry", "MIN": "mining", "REF": "refining", "CHE": "chemicals",
-    "NMM": "minerals (cement, glass)", "MET": "metals", "ELE": "electricity and gas", "CON": "construction",
-    "EQP": "machinery and vehicles",
-    "FER": "fertilisers and hydrogen", "OCH": "other chemicals", "CEM": "cement", "ONM": "glass and other minerals",
-    "STL": "iron and steel", "ALU": "aluminium", "OMT": "other metals",
-    "OMF": "other manufacturing", "TRA": "transport", "SRV": "services",
-}  # fmt: skip
-"""Short names of the codes of the built-in table; a code without a name stands for itself."""
-
-
-def region_name(code: str) -> str:
-    """A region in a sentence."""
-    return REGIONS.get(code, code)
+from carbonray.data.names import REGIONS, SECTORS
+from carbonray.data.names import region_name as region_name
+from carbonray.data.names import sector_name as sector_name
 
 
 def region_label(code: str) -> str:
     """A region on an axis or in a table."""
     name = region_name(code).removeprefix("the ")
     return name[:1].upper() + name[1:]
-
-
-def sector_name(code: str) -> str:
-    """A sector in a sentence."""
-    return SECTORS.get(code, code)
 
 
 def sector_label(code: str) -> str:

@@ -43,10 +43,7 @@ def at_rest(economy: Economy, scenario: Scenario, year: int) -> Rest:
     Raises:
         ScenarioError: if the year lies outside the scenario, or something has no static counterpart.
     """
-    index = year - scenario.start_year
-    if not 0 <= index < scenario.years:
-        last = scenario.start_year + scenario.years - 1
-        raise ScenarioError(f"{scenario.name}: year: {year} is outside the scenario's {scenario.start_year} to {last}")
+    index = _index(scenario, year)
     if missing := without_counterpart(scenario):
         raise ScenarioError(
             f"{scenario.name}: {missing[0]}: has no counterpart in the static equilibrium; leave it out"
@@ -63,6 +60,15 @@ def at_rest(economy: Economy, scenario: Scenario, year: int) -> Rest:
     return rest
 
 
+def _index(scenario: Scenario, year: int) -> int:
+    """A calendar year counted from the scenario's first."""
+    index = year - scenario.start_year
+    if not 0 <= index < scenario.years:
+        last = scenario.start_year + scenario.years - 1
+        raise ScenarioError(f"{scenario.name}: year: {year} is outside the scenario's {scenario.start_year} to {last}")
+    return index
+
+
 FUEL_ITERATIONS = 6
 """Newton steps of the fuel market, whose demand all but has the slope of its elasticity."""
 
@@ -74,6 +80,35 @@ def without_counterpart(scenario: Scenario) -> list[str]:
         "firms.exporters_abate": scenario.firms.exporters_abate,
     }
     return [key for key, there in used.items() if there]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CarbonCosts:
+    """What a year's policy asks of a unit of output before any market answers; [C]."""
+
+    intensity: Array  # t CO2 / USD, abated as far as the price pays
+    price: Array  # USD / t CO2 that producers pay
+    allocation: Array  # USD / USD of output, value of free allowances
+    abatement: Array  # USD / USD of output, running cost of abatement
+    charge: Array  # USD / USD that crosses the border of the home region, a refund on its exports
+
+
+def carbon_costs(economy: Economy, scenario: Scenario, year: int) -> CarbonCosts:
+    """The terms of a calendar year for each cell, at base prices and with the benchmark of `at_rest`.
+
+    Raises:
+        ScenarioError: if the year lies outside the scenario, or names are unknown.
+    """
+    index, policy = _index(scenario, year), calibrate_policy(economy, scenario)
+    terms, intensity, abatement = _carbon(economy, scenario, policy, index, fuel_price=1.0)
+    bought = economy.transactions / economy.output
+    return CarbonCosts(
+        intensity=intensity.numpy(),
+        price=terms.price[0].numpy(),
+        allocation=terms.allocation[0].numpy(),
+        abatement=torch.where(terms.price[0] > 0, abatement, 0.0).numpy(),  # else a power of a clamped zero
+        charge=_charge(economy, policy, terms, intensity, bought, index),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
