@@ -133,6 +133,23 @@ class Policy(Frozen):
     """Embedded t CO2 a year below which an exporter is not charged."""
 
 
+class Regulator(Frozen):
+    """A government that decides every year how the law of the next one departs from the scenario's, within bounds."""
+
+    acts: bool = False
+    """Whether it is an agent; by the rules it then leaves the law as it is, so that only one that learned departs."""
+    leakage: NonNegative = 100.0
+    """EUR of 2026 that it gives to keep a tonne abroad from being emitted."""
+    home: NonNegative = 100.0
+    """EUR of 2026 that it gives for a tonne less at home."""
+    output: NonNegative = 1.0
+    """Weight of a euro of value added that is lost at home."""
+    revenue: NonNegative = 0.1
+    """Weight of a euro that auctions and the border bring, less what is paid for abatement."""
+    extensible: tuple[str, ...] = ("STL", "ALU", "OMT", "CEM", "ONM", "FER", "OCH", "MET", "NMM", "CHE")
+    """Sectors all of whose output it may cover."""
+
+
 class Partners(Frozen):
     """Carbon prices of regions that are not home; kept in the reference run."""
 
@@ -314,6 +331,8 @@ class Scenario(Frozen):
     """Regions that price carbon together."""
     policy: Policy = Policy()
     """What the home region does."""
+    regulator: Regulator = Regulator()
+    """Who may turn it, year by year."""
     partners: Partners = Partners()
     """What others do."""
     growth: dict[str, RatePerYear] = {

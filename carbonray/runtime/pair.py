@@ -13,9 +13,9 @@ from carbonray.runtime.inprocess import IN_PROCESS
 from carbonray.runtime.recorder import Recorder, history, leakage_so_far
 from carbonray.runtime.shard import RULES, Play, Policy, Runtime, Tell, untold
 from carbonray.worlds.cbam import CbamWorld, Economy, SupplyGraph
-from carbonray.worlds.cbam.act import FirmActions
 from carbonray.worlds.cbam.commons import Commons
 from carbonray.worlds.cbam.firms import Firms
+from carbonray.worlds.cbam.world import Decided
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +85,7 @@ def run(
 
 def play_of(
     scenario: Scenario, worlds: Sequence[CbamWorld], *, record_firms: bool = True, policy: Policy = RULES
-) -> Play[Firms, Commons, FirmActions]:
+) -> Play[Firms, Commons, Decided]:
     """What a runtime steps: a world, and its reference if given, with the scenario's seed."""
     return Play(
         worlds=tuple(worlds),

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from carbonray.units import QUARTERS
 from carbonray.worlds import exact
-from carbonray.worlds.cbam import deliveries, market, sourcing
+from carbonray.worlds.cbam import deliveries, market, regulator, sourcing
 from carbonray.worlds.cbam.border_charge import carbon_terms
 from carbonray.worlds.cbam.commons import Cleared, Commons
 from carbonray.worlds.cbam.market import Market, Preferences, Purchases
@@ -39,7 +39,11 @@ def first_commons(model: Model, replicas: int) -> Commons:
         benchmark_intensity=(emissions / output).expand(replicas, -1),
         fuel_price=torch.ones(replicas, dtype=torch.float64, device=model.device),
         law=model.policy.law.in_year(0, replicas),
-        revenue=torch.zeros(replicas, dtype=torch.float64, device=model.device),
+        revenue=cells[:, 0] * 0,
+        decree=cells[:, : len(regulator.LEVERS)] * 0,
+        quarter=cells[:, : len(regulator.BOOKED)] * 0,
+        year=cells[:, : len(regulator.BOOKED)] * 0,
+        last_year=cells[:, : len(regulator.BOOKED)] * 0,
         terms=None,  # type: ignore[arg-type]
         intensity_factor=cells,
         trend_growth=cells * 0,
@@ -57,10 +61,12 @@ def prepare(model: Model, commons: Commons) -> Commons:
     """What everybody may see before the next quarter: trend, prices and terms of its policy."""
     step = commons.step + 1
     year = step // QUARTERS
+    new_year, support = step % QUARTERS == 0, commons.support
     law = model.policy.law.in_year(year, len(commons.commitment))
+    if model.policy.regulated:
+        law = regulator.decreed(model.policy, law, commons.decree) if new_year else commons.law
     price = model.policy.price(law, commons.commitment, year)
     terms = carbon_terms(model.policy, law, price=price, home_intensity=commons.benchmark_intensity)
-    new_year, support = step % QUARTERS == 0, commons.support
     if support is not None and new_year and step > 0:
         support = premium(model, commons, law, terms)
     trend = model.technology.trend[step]
@@ -78,6 +84,8 @@ def prepare(model: Model, commons: Commons) -> Commons:
         step=step,
         law=law,
         revenue=torch.zeros_like(commons.revenue) if new_year else commons.revenue,
+        year=torch.zeros_like(commons.year) if new_year else commons.year,
+        last_year=commons.year if new_year else commons.last_year,
         support=support,
         terms=terms,
         intensity_factor=intensity_factor,
@@ -144,13 +152,18 @@ def clear_market(model: Model, commons: Commons, pool: Pool) -> Commons:
     home = model.policy.home_cell.view(n_regions, n_sectors)
     emitted = (totals["emissions"].view(to_goods) * home).transpose(1, 2).contiguous().sum(-1)
     made = (output.view(to_goods) * home).transpose(1, 2).contiguous().sum(-1)
+    revenue = _revenue(model, commons, cleared, totals)
+    if model.policy.regulated:
+        quarter = regulator.booked(model, commons, totals["emissions"], output, revenue)
+        decree = pool.rows["decree"].values[:, 0]
+        commons = replace(commons, quarter=quarter, year=commons.year + quarter, decree=decree)
     return replace(
         commons,
         log_price=found.log_price,
         crossing_share=cleared.crossing_share,
         home_emissions=commons.home_emissions + emitted,
         home_output=commons.home_output + made,
-        revenue=commons.revenue + _revenue(model, commons, cleared, totals),
+        revenue=commons.revenue + revenue,
         fuel_price=_fuel_price(model, commons, totals["emissions"]),
         indirect=_indirect(model, cleared, totals) if bool(model.policy.indirect.any()) else None,
         cleared=cleared,

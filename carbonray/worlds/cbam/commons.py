@@ -54,6 +54,10 @@ class Commons:
     fuel_price: Tensor  # [B] relative to the base path
     law: Law  # [B] in force
     revenue: Tensor  # [B] million USD from auctions and the border this year so far
+    decree: Tensor  # [B, H] how the regulator turns the law of the year to come
+    quarter: Tensor  # [B, 5] what the regulator is judged on, see `regulator.BOOKED`: last quarter,
+    year: Tensor  # [B, 5] this year so far,
+    last_year: Tensor  # [B, 5] and last year
     terms: CarbonTerms
     intensity_factor: Tensor  # [B, C] trend and other common changes of intensity
     trend_growth: Tensor  # [B, C] of capacity this quarter, share

@@ -15,7 +15,7 @@ from torch import Tensor
 from carbonray.worlds import draws, exact
 from carbonray.worlds.cbam.parameters import FirmParams, TechnologyParams
 from carbonray.worlds.cbam.sourcing import Sourcing
-from carbonray.worlds.world import Total
+from carbonray.worlds.world import Ids, Total
 
 __all__ = ["Firms", "Shard", "by_cell", "make_shard", "own_allocation", "replace", "reset", "totals_by_cell"]
 
@@ -33,6 +33,7 @@ class Shard:
     used: Tensor  # [E, n] bool, whether the slot names anybody
     customers: Tensor  # [n] number of customers that name the firm
     leads: Tensor  # [n] bool, largest firm of its cell: where relocated capacity arrives
+    regulators: Tensor  # [0 or 1] int64, ids of the regulators that live here
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,8 +75,9 @@ def own_allocation(params: FirmParams, shard: Shard, by_firm: Tensor) -> Tensor:
     return by_firm if params.own_allocation is None else by_firm * params.own_allocation[shard.ids]
 
 
-def make_shard(params: FirmParams, supplier: Tensor, used: Tensor, ids: NDArray[np.int64]) -> Shard:
+def make_shard(params: FirmParams, supplier: Tensor, used: Tensor, everyone: Ids) -> Shard:
     """The constant part of a shard's state; `supplier` [E, N] and `used` [E, C] are the whole graph's."""
+    ids = everyone["firm"]
     all_ends = params.cell_ends.cpu().numpy()
     device = params.size.device
     cell_of_all = torch.as_tensor(np.repeat(np.arange(len(all_ends)), np.diff(all_ends, prepend=0)), device=device)
@@ -90,6 +92,7 @@ def make_shard(params: FirmParams, supplier: Tensor, used: Tensor, ids: NDArray[
         supplier=supplier[:, mine].contiguous(),
         used=edges_used[:, mine],
         customers=customers[mine],
+        regulators=torch.as_tensor(everyone.get("regulator", ids[:0]), device=device),
         leads=mine == (params.cell_ends - torch.diff(params.cell_ends, prepend=params.cell_ends.new_zeros(1)))[cell],
     )
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from carbonray.config import Disruptions, Fuel
 from carbonray.worlds.cbam.deliveries import Slots
-from carbonray.worlds.cbam.parameters import FirmParams, MarketParams, PolicyParams, TechnologyParams
+from carbonray.worlds.cbam.parameters import FirmParams, MarketParams, ObjectiveParams, PolicyParams, TechnologyParams
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +23,7 @@ class Model:
     technology: TechnologyParams
     market: MarketParams
     policy: PolicyParams
+    objective: ObjectiveParams
     firms: FirmParams
     disruptions: Disruptions
     fuel: Fuel

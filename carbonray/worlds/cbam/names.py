@@ -16,7 +16,7 @@ NAMED = {
     "sector": (
         "policy.priced_sectors", "policy.free_sectors", "policy.coverage", "policy.indirect_sectors",
         "policy.markup_fixed", "abatement", "market.domestic", "market.final_demand", "paths.intensity",
-        "disruptions.events",
+        "disruptions.events", "regulator.extensible",
     ),
 }  # fmt: skip
 """Keys of a scenario that name regions or sectors."""

@@ -84,6 +84,8 @@ class PolicyParams:
     indirect: Tensor  # [S] bool
     retaliation: float
     threshold: float  # Mt CO2 a quarter
+    regulated: bool  # whether a regulator turns the law
+    extensible: Tensor  # [S] bool, all of whose output it may cover
 
     @property
     def home_cell(self) -> Tensor:
@@ -93,12 +95,14 @@ class PolicyParams:
     @property
     def crosses(self) -> bool:
         """Whether anything can be charged or refunded at the home region's border."""
-        return bool((self.law.cbam > 0).any() or (self.law.export_rebate > 0).any())
+        rebated = self.regulated and self.enforced
+        return rebated or bool((self.law.cbam > 0).any() or (self.law.export_rebate > 0).any())
 
     @property
     def supports(self) -> bool:
         """Whether revenue can pay for abatement."""
-        return bool((self.law.support_home > 0).any() or (self.law.support_abroad > 0).any())
+        paid = self.regulated and self.enforced
+        return paid or bool((self.law.support_home > 0).any() or (self.law.support_abroad > 0).any())
 
     @property
     def own_prices(self) -> Tensor:
@@ -143,6 +147,27 @@ class FirmParams:
     relocation_cost: float
     own_intensity: Tensor | None = None  # [N] t CO2 / USD of named firms, NaN for sampled ones; None if all are sampled
     own_allocation: Tensor | None = None  # [N] free allowances per unit relative to the cell's
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectiveParams:
+    """What a regulator weighs, in million USD."""
+
+    leakage: float  # of a Mt CO2 abroad
+    home: float  # of a Mt CO2 at home
+    output: float  # of a million USD of value added at home
+    revenue: float  # of a million USD of public money
+
+
+def calibrate_objective(scenario: Scenario) -> ObjectiveParams:
+    """The scenario's weights in USD."""
+    weights = scenario.regulator
+    return ObjectiveParams(
+        leakage=weights.leakage * USD_2011_PER_EURO_2026,
+        home=weights.home * USD_2011_PER_EURO_2026,
+        output=weights.output,
+        revenue=weights.revenue,
+    )
 
 
 def calibrate_technology(economy: Economy, scenario: Scenario, steps: int) -> TechnologyParams:
@@ -285,6 +310,8 @@ def calibrate_policy(economy: Economy, scenario: Scenario, laws: Sequence[Policy
         indirect=_among(economy, policy.indirect_sectors),
         retaliation=policy.retaliation * (policy.cbam and policy.enforced),
         threshold=policy.threshold_t * 1e-6 / QUARTERS,
+        regulated=scenario.regulator.acts,
+        extensible=_among(economy, scenario.regulator.extensible),
     )
 
 

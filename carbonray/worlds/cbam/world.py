@@ -6,7 +6,7 @@ firms book sales, costs, carbon and stocks.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -16,7 +16,7 @@ from torch import Tensor
 from carbonray.config import Policy, Scenario
 from carbonray.units import QUARTERS
 from carbonray.worlds import draws
-from carbonray.worlds.cbam import act, clearing, deliveries, firms, sourcing
+from carbonray.worlds.cbam import act, clearing, deliveries, firms, regulator, sourcing
 from carbonray.worlds.cbam.act import CUTS, GROWTHS, FirmActions
 from carbonray.worlds.cbam.commons import Commons
 from carbonray.worlds.cbam.deliveries import Slots
@@ -30,12 +30,15 @@ from carbonray.worlds.cbam.parameters import (
     TechnologyParams,
     calibrate_firms,
     calibrate_market,
+    calibrate_objective,
     calibrate_policy,
     calibrate_technology,
 )
+from carbonray.worlds.cbam.regulator import Decrees
 from carbonray.worlds.cbam.settle import settle
-from carbonray.worlds.world import Bid, Ids, Mail, Observation, Outcome, Pool, Role, Shocks
+from carbonray.worlds.world import Bid, Ids, Mail, Observation, Outcome, Pool, Role, Rows, Shocks
 
+Decided = FirmActions | Decrees
 COMMITMENT_DRAW = 100  # plus the region's number
 
 
@@ -56,7 +59,8 @@ class CbamWorld(Model):
         kinds = {"sector": cell % len(self.sectors), "region": cell // len(self.sectors)}
         count, stake = len(self.firms.size), self.firms.size
         rest = (GROWTHS.index(0.0), CUTS.index(0.0), 0)[: len(heads)]
-        return {"firm": Role(count=count, features=len(FEATURES), heads=heads, rest=rest, stake=stake, kinds=kinds)}
+        firm = Role(count=count, features=len(FEATURES), heads=heads, rest=rest, stake=stake, kinds=kinds)
+        return {"firm": firm, "regulator": regulator.role()} if self.policy.regulated else {"firm": firm}
 
     @property
     def agents_by_region(self) -> Mapping[str, int]:
@@ -82,7 +86,7 @@ class CbamWorld(Model):
 
     def reset(self, seed: int, replicas: int, ids: Ids) -> tuple[Firms, Commons]:
         """Everything at rest in the base year."""
-        shard = firms.make_shard(self.firms, self.supplier, self.slots.used, ids["firm"])
+        shard = firms.make_shard(self.firms, self.supplier, self.slots.used, ids)
         n_goods, laws = len(self.policy.covered), self.policy.law.count
         agents = firms.reset(
             self.firms, self.technology, shard, seed=seed, replicas=replicas, laws=laws, n_goods=n_goods
@@ -102,26 +106,45 @@ class CbamWorld(Model):
         return Shocks(agents=agents, commons=commons)
 
     def observe(self, agents: Firms, commons: Commons) -> Mapping[str, Observation]:
-        """What each firm sees."""
-        return {"firm": observe(self, agents, commons)}
+        """What each firm sees, and the regulator if there is one."""
+        seen = {"firm": observe(self, agents, commons)}
+        if self.policy.regulated:
+            seen["regulator"] = regulator.observe(self, commons, len(agents.shard.regulators))
+        return seen
 
-    def decode(self, choices: Mapping[str, Tensor]) -> Mapping[str, FirmActions]:
+    def decode(self, choices: Mapping[str, Tensor]) -> Mapping[str, Decided]:
         """Actions from the levels that a learner chose for each head, [B, n, heads] by role."""
-        return {"firm": act.decode(choices["firm"], len(self.policy.covered), len(self.regions))}
+        decided: dict[str, Decided] = {}
+        for name, levels in choices.items():
+            if name == "firm":
+                decided[name] = act.decode(levels, len(self.policy.covered), len(self.regions))
+            else:
+                decided[name] = regulator.decode(levels)
+        return decided
 
-    def encode(self, actions: Mapping[str, FirmActions]) -> Mapping[str, Tensor]:
+    def encode(self, actions: Mapping[str, Decided]) -> Mapping[str, Tensor]:
         """Shares of neighbouring levels whose mean is what a rule firm does; none re-source or relocate."""
-        return {"firm": act.encode(actions["firm"], sum(self.roles["firm"].heads))}
+        levels = sum(self.roles["firm"].heads)
+        return {
+            name: act.encode(each, levels) if isinstance(each, FirmActions) else regulator.encode(each)
+            for name, each in actions.items()
+        }
 
-    def scripted(self, agents: Firms, commons: Commons, shocks: Shocks) -> Mapping[str, FirmActions]:
-        """Behaviour without learning."""
-        return {"firm": act.rule(self.firms, agents, commons)}
+    def scripted(self, agents: Firms, commons: Commons, shocks: Shocks) -> Mapping[str, Decided]:
+        """Behaviour without learning; a regulator leaves the law as it stands."""
+        ruled: dict[str, Decided] = {"firm": act.rule(self.firms, agents, commons)}
+        if self.policy.regulated:
+            ruled["regulator"] = regulator.rule(commons, len(agents.shard.regulators))
+        return ruled
 
-    def act(
-        self, agents: Firms, commons: Commons, actions: Mapping[str, FirmActions], shocks: Shocks
-    ) -> tuple[Firms, Bid]:
-        """Firms decide and bid."""
-        return act.act(self, agents, commons, actions["firm"], shocks.agents.get("firm", {}))
+    def act(self, agents: Firms, commons: Commons, actions: Mapping[str, Decided], shocks: Shocks) -> tuple[Firms, Bid]:
+        """Firms decide and bid; a regulator says its decree."""
+        decided, decrees = actions["firm"], actions.get("regulator")
+        assert isinstance(decided, FirmActions)
+        agents, bid = act.act(self, agents, commons, decided, shocks.agents.get("firm", {}))
+        if isinstance(decrees, Decrees):
+            bid = replace(bid, rows={"decree": Rows(ids=agents.shard.regulators, values=decrees.values)})
+        return agents, bid
 
     def clear(self, commons: Commons, pool: Pool, shocks: Shocks, round: int) -> Commons:
         """Prices first; then, where deliveries can fail, what the pool of each product can fill."""
@@ -142,7 +165,11 @@ class CbamWorld(Model):
 
     def settle(self, agents: Firms, commons: Commons, mail: Mail) -> tuple[Firms, Outcome]:
         """Firms book the quarter."""
-        return settle(self, agents, commons, mail)
+        agents, outcome = settle(self, agents, commons, mail)
+        if self.policy.regulated:
+            judged = regulator.reward(commons, len(agents.shard.regulators))
+            outcome = replace(outcome, reward={**outcome.reward, "regulator": judged})
+        return agents, outcome
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,6 +212,7 @@ def build(
         market=calibrate_market(economy, scenario),
         policy=policy,
         firms=calibrate_firms(economy, scenario, named),
+        objective=calibrate_objective(scenario),
         disruptions=scenario.disruptions,
         fuel=scenario.fuel,
         slots=Slots(good=product % len(economy.sectors), product=product, used=graph.product >= 0),
