@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from carbonray.learn.evaluate import evaluate as evaluate
     from carbonray.learn.train import resume_training as resume_training
     from carbonray.learn.train import train as train
+    from carbonray.predict.build import build_predictor as build_predictor
+    from carbonray.predict.prediction import predict_leakage as predict_leakage
+    from carbonray.predict.predictor import predictor as load_predictor
     from carbonray.report.compare_page import compare as compare
     from carbonray.runtime.simulate import resume as resume
     from carbonray.runtime.simulate import simulate as simulate
@@ -37,13 +40,17 @@ _PLACES = {
     "equilibrium": ("carbonray.runtime.simulate_cbam", "equilibrium"),
     "Scenario": ("carbonray.config", "Scenario"),
     "NegotiationScenario": ("carbonray.config_climate", "NegotiationScenario"),
+    "build_predictor": ("carbonray.predict.build", "build_predictor"),
+    "load_predictor": ("carbonray.predict.predictor", "predictor"),
+    "predict_leakage": ("carbonray.predict.prediction", "predict_leakage"),
     "load_scenario": ("carbonray.data.scenarios", "load"),
     "load_world": ("carbonray.data.load_world", "load_world"),
 }
 
 __all__ = [
-    "NegotiationScenario", "Scenario", "compare", "equilibrium", "evaluate", "load_scenario", "load_world", "resume",
-    "resume_sweep", "resume_training", "run_backtest", "simulate", "sweep", "train",
+    "NegotiationScenario", "Scenario", "build_predictor", "compare", "equilibrium", "evaluate", "load_predictor",
+    "load_scenario", "load_world", "predict_leakage", "resume", "resume_sweep", "resume_training", "run_backtest",
+    "simulate", "sweep", "train",
 ]  # fmt: skip
 
 

@@ -15,6 +15,7 @@ import typer
 from carbonray.cli_bench_train import bench_train
 from carbonray.cli_jobs import jobs, submit
 from carbonray.cli_learn import evaluate, train
+from carbonray.cli_predict import predict, predictor
 from carbonray.cli_sweep import sweep
 
 app = typer.Typer(
@@ -250,6 +251,8 @@ def _only_resume(ctx: typer.Context) -> None:
 
 
 app.command()(sweep)
+app.command()(predict)
+app.add_typer(predictor, name="predictor")
 app.command()(train)
 app.command()(evaluate)
 app.add_typer(submit, name="submit")

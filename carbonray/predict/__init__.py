@@ -1,1 +1,1 @@
-"""The leakage predictor: a room that is empty until its issue."""
+"""Leakage predictors: the runs that they learn from, what they say, and how far to trust it."""

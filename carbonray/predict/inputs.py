@@ -168,7 +168,7 @@ def features(layout: Layout, rows: Array) -> Array:
         on, on * factor, on * price, charged, _lag(charged), _mean(charged),
         rebate, rebate * price, rebate * net,
         *(part for share in (at_home, abroad) for part in _bought(share * _lag(revenue))),
-        np.log(price), _most(np.sqrt(before)), at_home, abroad,
+        np.log(np.maximum(price, 0.01)), _most(np.sqrt(before)), at_home, abroad,
         *(0 * price + (years == year) for year in (0, 1, 2)), 0 * price + years / years[-1],
     ]  # fmt: skip
     coverage = layout.take(rows, "coverage")

@@ -74,7 +74,9 @@ ECONOMY: Mapping[str, Bound] = {
     "fuel": Bound(low=0.0, high=1.0, unit="no or yes", source="the fossil-price channel"),
 }  # fmt: skip
 """What the law does not turn."""
-CORNER = Bound(low=330.0, high=400.0, unit="EUR of 2026 / t CO2", source="prices above any that the predictor has seen")
+CORNER = Bound(
+    low=330.0, high=400.0, unit="EUR of 2026 / t CO2", source="above any that runs for training have: where prices end"
+)
 EXTENSIBLE = ("OMT", "ONM", "OCH")
 """Sectors beyond the law's that coverage may be extended to: other metals, minerals and chemicals."""
 
@@ -155,15 +157,17 @@ KNOTS = (2026, 2029, 2032, 2035)
 
 
 def _price_path(rng: Rng, *, corner: bool) -> dict[int, float]:
-    """A level, and a slope that mostly rises; some prices stand still or fall."""
-    bound = CORNER if corner else LEVERS["price"]
-    if rng.uniform() < 0.3:
+    """A level, and a slope that mostly rises; some prices stand still or fall.  In the corner they end above all."""
+    bound = LEVERS["price"]
+    if corner:
+        ends = rng.uniform(bound.low, 0.5 * bound.high), rng.uniform(CORNER.low, CORNER.high)
+        points = np.interp(KNOTS, (KNOTS[0], KNOTS[-1]), ends)
+    elif rng.uniform() < 0.3:
         points = np.exp(rng.uniform(math.log(bound.low), math.log(bound.high), len(KNOTS)))
         points = np.sort(points) if rng.uniform() < 0.8 else points
     else:
-        start, end = rng.uniform(bound.low, 0.5 * bound.high), rng.uniform(bound.low, bound.high)
-        start = max(start, bound.low) if not corner else rng.uniform(bound.low, bound.high)
-        points = np.interp(KNOTS, (KNOTS[0], KNOTS[-1]), (start, end))
+        ends = rng.uniform(bound.low, 0.5 * bound.high), rng.uniform(bound.low, bound.high)
+        points = np.interp(KNOTS, (KNOTS[0], KNOTS[-1]), ends)
     return {year: float(value) for year, value in zip(KNOTS, points, strict=True)}
 
 

@@ -1,0 +1,151 @@
+"""How good a predictor is, on runs that it never saw: accuracy, coverage, monotonicity, and what simpler models reach.
+
+Axes: N case, I input, Y year.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from carbonray.predict.conformal import LEVELS, coverage
+from carbonray.predict.dataset import Cases
+from carbonray.predict.domain import Domain
+from carbonray.predict.inputs import Layout, features
+from carbonray.predict.model import Model
+from carbonray.predict.quantities import quantities
+
+Array = NDArray[np.float64]
+
+POINT = 0.01
+"""Rate from which errors are judged as a share of it, below in points."""
+RATES = ("leakage_rate_10_years", "leakage_rate_5_years", "leakage_rate")
+TOLERANCE = 1e-3
+"""Rate by which a prediction may go the wrong way before it counts."""
+
+
+def errors_of(truth: Array, found: Array) -> dict[str, float]:
+    """Of a rate: mean absolute percentage error from one point on, mean absolute error below in points, correlation."""
+    known = np.isfinite(truth) & np.isfinite(found)
+    right, told = truth[known], found[known]
+    large = np.abs(right) > POINT
+    miss = np.abs(told - right)
+    return {
+        "cases": int(known.sum()),
+        "mape": float((miss / np.abs(right))[large].mean()) if large.any() else float("nan"),
+        "median_ape": float(np.median((miss / np.abs(right))[large])) if large.any() else float("nan"),
+        "share_over_a_point": float(large.mean()),
+        "mae_below_a_point": float(miss[~large].mean()) if (~large).any() else float("nan"),
+        "mae": float(miss.mean()),
+        "r": float(np.corrcoef(right, told)[0, 1]),
+    }
+
+
+def accuracy(model: Model, cases: Cases) -> dict[str, dict[str, float]]:
+    """Errors of every rate on cases that were not fitted."""
+    found, truth = model.predict(cases.rows).mean, quantities(cases.figures, model.place)
+    names = [f"{name}{goods}" for goods in ("", "_cbam_goods") for name in RATES]
+    return {name: errors_of(truth[name], found[name]) for name in names}
+
+
+def fits(model: Model, cases: Cases) -> dict[str, float]:
+    """R2 of every other quantity, over all its parts together."""
+    found, truth = model.predict(cases.rows).mean, quantities(cases.figures, model.place)
+    return {
+        name: 1 - float(((found[name] - values) ** 2).sum() / ((values - values.mean(0)) ** 2).sum())
+        for name, values in truth.items()
+        if not name.startswith("leakage_rate") and values.std() > 0
+    }
+
+
+def coverages(model: Model, cases: Cases) -> dict[str, dict[str, float]]:
+    """Share of intervals that hold the simulation, by quantity and level, and the cases that they rest on."""
+    found, truth = model.predict(cases.rows), quantities(cases.figures, model.place)
+    assert model.calibration is not None
+    table: dict[str, dict[str, float]] = {}
+    for name, values in truth.items():
+        table[name] = {}
+        for level in LEVELS:
+            half = model.calibration.half_width(name, found.mean[name], found.spread[name], level)
+            share, count = coverage(values, found.mean[name], half)
+            table[name] |= {f"{level:g}": share, "cases": count}
+    return table
+
+
+def corner(domain: Domain, names: tuple[str, ...], cases: Cases, model: Model) -> dict[str, float]:
+    """Runs at prices above any seen: how often the flag fires, and how wrong the figures that it withholds would be."""
+    fired = [bool(domain.outside(row, names)) for row in cases.rows]
+    return {"flagged": float(np.mean(fired)), **accuracy(model, cases)["leakage_rate_10_years"]}
+
+
+def monotone(model: Model, cases: Cases) -> dict[str, dict[str, float]]:
+    """Where theory has a sign: a charge with less deducted, or that there is at all, never raises leakage.
+
+    Each case under the charge is asked once more with a lever turned; what counts is the share of cases whose leakage
+    over ten years goes the wrong way by more than a tenth of a point, and the worst.  More coverage has no sign of its
+    own, for goods lose their free allocation with it; what it does is told too.
+    """
+    layout = model.layout
+    rows = cases.rows[layout.take(cases.rows, "cbam") > 0]
+    base = model.predict(rows).mean["leakage_rate_10_years"]
+    turns: Mapping[str, tuple[Callable[[Array], Array], float]] = {
+        "cbam_factor": (lambda path: np.clip(path + 0.1, 0, 1), 1.0),
+        "cbam": (lambda on: 0 * on, 1.0),
+        "coverage": (lambda share: share * 0.8, 1.0),
+    }
+    table = {}
+    for name, (turn, sign) in turns.items():
+        mine = np.array([one.partition(".")[0] == name for one in layout.names])
+        changed = np.where(mine, turn(rows), rows)
+        moved = sign * (model.predict(changed).mean["leakage_rate_10_years"] - base)
+        moved = moved[np.isfinite(moved) & (changed != rows).any(1)]
+        wrong = moved < -TOLERANCE
+        table[name] = {
+            "cases": len(moved),
+            "wrong": float(wrong.mean()),
+            "worst": float(-moved.min()),
+            "mean": float(moved.mean()),
+        }
+    return table
+
+
+def baselines(layout: Layout, model: Model, train: Cases, test: Cases, seed: int) -> dict[str, dict[str, Any]]:
+    """What a user would try first, on the same runs: linear regression, nearest neighbours, gradient boosting.
+
+    Each fits the rate over ten years from the inputs in their ranges; and once more from the features of the years that
+    the predictor has too, so that it is told what is due to these.
+
+    Raises:
+        ImportError: without scikit-learn.
+    """
+    from sklearn.ensemble import HistGradientBoostingRegressor
+    from sklearn.linear_model import LinearRegression
+    from sklearn.neighbors import KNeighborsRegressor
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    models: dict[str, Callable[[], Any]] = {
+        "linear regression": LinearRegression,
+        "nearest neighbours": lambda: KNeighborsRegressor(n_neighbors=5, weights="distance"),
+        "gradient boosting": lambda: HistGradientBoostingRegressor(max_iter=500, random_state=seed),
+    }
+    table: dict[str, dict[str, Any]] = {}
+    for goods in ("", "_cbam_goods"):
+        name = f"leakage_rate_10_years{goods}"
+        wanted, truth = (quantities(each.figures, model.place)[name] for each in (train, test))
+        known = np.isfinite(wanted)
+        for told, make in models.items():
+            for what, seen in (("inputs", _inputs), ("features", _features)):
+                fitted = make_pipeline(StandardScaler(), make()).fit(seen(layout, train.rows)[known], wanted[known])
+                key = told if what == "inputs" else f"{told} on the predictor's features"
+                table.setdefault(key, {})[name] = errors_of(truth, fitted.predict(seen(layout, test.rows)))
+    return table
+
+
+def _inputs(layout: Layout, rows: Array) -> Array:
+    return rows
+
+
+def _features(layout: Layout, rows: Array) -> Array:
+    return features(layout, rows)[:, ::3].reshape(len(rows), -1)
