@@ -10,7 +10,7 @@ where it stopped.
 import json
 import shlex
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 from typing import Any
@@ -200,10 +200,8 @@ def _fitted(ground: Ground, size: Size, folder: Path, progress: Progress) -> tup
     floor = floors(model, aside.rows, aside.figures)
     calibrate = cases["calibrate"]
     calibration = calibration_of(model, floor, calibrate.rows, calibrate.figures)
-    domain = domain_of(fitted.rows, calibrate.rows)
-    parts: dict[str, Any] = {**vars(model), "calibration": calibration}
-    parts.pop("shape", None)
-    return Model(**parts), domain, cases | {"train": fitted}
+    domain = domain_of(ground.layout, fitted.rows, calibrate.rows)
+    return replace(model, calibration=calibration), domain, cases | {"train": fitted}
 
 
 def _read(folder: Path, stream: str, ground: Ground, place: Any, size: Size) -> Cases:
@@ -218,7 +216,7 @@ def _judged(ground: Ground, model: Model, domain: Domain, cases: dict[str, Cases
         "r2": judge.fits(model, test),
         "coverage": judge.coverages(model, test),
         "corner": judge.corner(domain, ground.layout.names, cases["corner"], model),
-        "usual": float(1 - domain.unusual(test.rows).mean()),
+        "within": judge.within(domain, ground.layout, test),
         "monotone": judge.monotone(model, test),
         "baselines": judge.baselines(ground.layout, model, cases["train"], test, seed),
     }

@@ -1,6 +1,6 @@
 """Where a predictor may be asked: within what was simulated; outside it says so.
 
-Axes: N case, I input.
+Axes: N case, I input, Y year, K example.
 """
 
 from dataclasses import dataclass
@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from carbonray.predict.inputs import PATHS, Layout
+
 Array = NDArray[np.float64]
 
+EXAMPLES = 256
+"""Paths that stand for all that were simulated."""
 RARE = 0.999
-"""Share of cases drawn like those of the training that count as usual."""
-RIDGE = 1e-3
-"""Added to the covariance of inputs that are counted in their ranges: some hardly move apart from others."""
+"""Share of paths drawn like those of the training that count as usual."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,45 +30,60 @@ class Outside:
 
 @dataclass(frozen=True, kw_only=True)
 class Domain:
-    """The range of each input, and how far from the middle of all runs a case usually lies."""
+    """The range of each input, and the shapes that paths over the years had."""
 
     low: Array  # [I]
     high: Array  # [I]
-    center: Array  # [I] in ranges
-    precision: Array  # [I, I]
-    usual: float  # squared distance
+    examples: Array  # [paths, K, Y] in ranges
+    usual: Array  # [paths] distance from the nearest example that few exceed
 
     def scaled(self, rows: Array) -> Array:
         """[N, I] inputs in their ranges: 0 at the lowest value simulated, 1 at the highest."""
         return np.asarray((rows - self.low) / np.where(self.high > self.low, self.high - self.low, 1.0))
 
-    def distance(self, rows: Array) -> Array:
-        """[N] squared Mahalanobis distance from the middle of the runs: large where inputs do not go together."""
-        away = self.scaled(rows) - self.center
-        return np.asarray(np.einsum("ni,ij,nj->n", away, self.precision, away))
-
-    def outside(self, row: Array, names: tuple[str, ...]) -> list[Outside]:
-        """Inputs of one case [I] beyond what was simulated, by more than rounding."""
+    def outside(self, rows: Array, names: tuple[str, ...]) -> list[tuple[Outside, ...]]:
+        """Inputs of each case [N, I] beyond what was simulated, by more than rounding."""
         slack = 1e-6 * (self.high - self.low)
-        beyond = (row < self.low - slack) | (row > self.high + slack)
-        return [
-            Outside(name=names[at], value=float(row[at]), low=float(self.low[at]), high=float(self.high[at]))
-            for at in np.flatnonzero(beyond)
+        found: list[list[Outside]] = [[] for _ in rows]
+        for case, at in np.argwhere((rows < self.low - slack) | (rows > self.high + slack)).tolist():
+            low, high, value = (float(each[at]) for each in (self.low, self.high, rows[case]))
+            found[case].append(Outside(name=names[at], value=value, low=low, high=high))
+        return [tuple(each) for each in found]
+
+    def unlike(self, layout: Layout, rows: Array) -> list[tuple[str, ...]]:
+        """Paths of each case [N, I], all of them within range, that have a shape unlike any simulated."""
+        scaled = self.scaled(rows)
+        far = [
+            _nearest(layout.take(scaled, path), examples) > usual
+            for path, examples, usual in zip(PATHS, self.examples, self.usual, strict=True)
         ]
-
-    def unusual(self, rows: Array) -> NDArray[np.bool_]:
-        """[N] whether inputs, each within its range, go together as they hardly ever did."""
-        return np.asarray(self.distance(rows) > self.usual)
+        return [tuple(path for path, is_far in zip(PATHS, each, strict=True) if is_far) for each in np.stack(far, 1)]
 
 
-def domain_of(rows: Array, others: Array) -> Domain:
+def domain_of(layout: Layout, rows: Array, others: Array) -> Domain:
     """The domain of runs [N, I]; `others` [M, I] are runs drawn alike that tell how far is usual."""
     low, high = rows.min(0), rows.max(0)
-    blank = Domain(low=low, high=high, center=0 * low, precision=np.eye(len(low)), usual=np.inf)
-    scaled = blank.scaled(rows)
-    center = scaled.mean(0)
-    covariance = (scaled - center).T @ (scaled - center) / len(rows)
-    precision = np.linalg.inv(covariance + RIDGE * np.eye(len(low)))
-    found = Domain(low=low, high=high, center=center, precision=precision, usual=np.inf)
-    usual = float(np.quantile(found.distance(np.concatenate([rows, others])), RARE))
-    return Domain(low=low, high=high, center=center, precision=precision, usual=usual)
+    blank = Domain(low=low, high=high, examples=np.zeros((0, 0, 0)), usual=np.zeros(0))
+    ours, theirs = blank.scaled(rows), blank.scaled(others)
+    examples = [_spread_out(layout.take(ours, path)) for path in PATHS]
+    usual = [
+        np.quantile(_nearest(np.concatenate([layout.take(each, path) for each in (ours, theirs)]), chosen), RARE)
+        for path, chosen in zip(PATHS, examples, strict=True)
+    ]
+    return Domain(low=low, high=high, examples=np.stack(examples), usual=np.array(usual))
+
+
+def _nearest(paths: Array, examples: Array) -> Array:
+    """[N] root mean square over the years from paths [N, Y] to the nearest of the examples [K, Y]."""
+    squares = (paths**2).sum(1)[:, None] + (examples**2).sum(1) - 2 * paths @ examples.T
+    return np.asarray(np.sqrt(np.maximum(squares.min(1), 0.0) / paths.shape[1]))
+
+
+def _spread_out(paths: Array) -> Array:
+    """[K, Y] of paths [N, Y], each the farthest from those before it; the first is the first."""
+    chosen = [0]
+    distance = ((paths - paths[0]) ** 2).sum(1)
+    while len(chosen) < EXAMPLES:
+        chosen.append(int(distance.argmax()))
+        distance = np.minimum(distance, ((paths - paths[chosen[-1]]) ** 2).sum(1))
+    return paths[chosen]

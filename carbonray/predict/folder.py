@@ -208,17 +208,13 @@ def _unpacked(arrays: Mapping[str, NDArray[Any]], card: Card, base: Scenario, ec
         network = Network(card.features, len(unit), hidden=card.hidden, rank=card.rank)
         network.load_state_dict({key: torch.as_tensor(values) for key, values in under(f"network.{number}").items()})
         networks.append(network.eval())
-    place = place_of(base, economy)
-    cells = len(place.partners) * len(place.sectors) + 2 * len(place.sectors)
     model = Model(
         layout=layout_of(base, economy),
-        place=place,
-        money=len(unit) - cells,
+        place=place_of(base, economy),
         networks=tuple(networks),
         center=arrays["center"],
         width=arrays["width"],
         unit=unit,
         calibration=Calibration(floor=under("floor"), score=under("score")),
     )
-    parts: dict[str, Any] = under("domain")
-    return model, Domain(**{**parts, "usual": float(parts["usual"])})
+    return model, Domain(**under("domain"))

@@ -75,8 +75,14 @@ def coverages(model: Model, cases: Cases) -> dict[str, dict[str, float]]:
 
 def corner(domain: Domain, names: tuple[str, ...], cases: Cases, model: Model) -> dict[str, float]:
     """Runs at prices above any seen: how often the flag fires, and how wrong the figures that it withholds would be."""
-    fired = [bool(domain.outside(row, names)) for row in cases.rows]
+    fired = [bool(outside) for outside in domain.outside(cases.rows, names)]
     return {"flagged": float(np.mean(fired)), **accuracy(model, cases)["leakage_rate_10_years"]}
+
+
+def within(domain: Domain, layout: Layout, cases: Cases) -> float:
+    """Share of cases drawn like the training's that are not flagged."""
+    flags = zip(domain.outside(cases.rows, layout.names), domain.unlike(layout, cases.rows), strict=True)
+    return float(np.mean([not (outside or unlike) for outside, unlike in flags]))
 
 
 def monotone(model: Model, cases: Cases) -> dict[str, dict[str, float]]:

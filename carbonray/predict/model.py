@@ -4,18 +4,19 @@ Axes: K network, N case, I input, Y year, F feature, D figure of a year.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from carbonray.predict import network
 from carbonray.predict.conformal import Calibration, calibrated
 from carbonray.predict.inputs import Layout, features
 from carbonray.predict.network import Network, Settings
-from carbonray.predict.quantities import Figures, Place, quantities
+from carbonray.predict.quantities import Figures, Place, Totals, quantities, totals_of
 
 Array = NDArray[np.float64]
 Tell = Callable[[int, int], None]
@@ -27,9 +28,8 @@ KEPT = 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What is predicted of cases: the mean of the networks and how far they disagree, by quantity."""
+    """What is predicted of cases: of the mean of the networks, and how far they disagree, by quantity."""
 
-    figures: Figures
     mean: Mapping[str, Array]
     spread: Mapping[str, Array]
 
@@ -40,43 +40,66 @@ class Model:
 
     layout: Layout
     place: Place
-    money: int
     networks: tuple[Network, ...]
     center: Array  # [F] of the features
     width: Array  # [F]
     unit: Array  # [D] of the figures
     calibration: Calibration | None = None
 
-    @cached_property
-    def shape(self) -> network.Figures:
-        """How figures are laid out."""
-        return shape_of(self.place, self.money)
-
     def predict(self, rows: Array) -> Found:
-        """Figures of cases [N, I], and quantities with their spread over the networks."""
-        seen = torch.as_tensor((features(self.layout, rows) - self.center) / self.width, dtype=torch.float32)
+        """Quantities of cases [N, I], and their spread over the networks."""
+        seen, sizes = self._seen(rows), [getattr(self._summing, name).shape[-1] for name in TOTALS]
+        each = []
         with torch.no_grad():
-            found = np.stack([each(seen).numpy() for each in self.networks]).astype(np.float64) * self.unit
-        return self._told(found)
+            for network, (weight, bias) in zip(self.networks, self._bases, strict=True):
+                each.append((network.shapes(seen) @ weight + bias).double().numpy())
+        mean, *alone = (
+            quantities(Totals(**dict(zip(TOTALS, np.split(one, np.cumsum(sizes)[:-1], -1), strict=True))), self.place)
+            for one in (np.mean(each, 0), *each)
+        )
+        return Found(mean=mean, spread={name: np.std([one[name] for one in alone], 0) for name in mean})
 
-    def _told(self, found: Array) -> Found:
-        each = [quantities(self._figures(one), self.place) for one in found]
-        figures = self._figures(found.mean(0))
-        mean = quantities(figures, self.place)
-        spread = {name: np.stack([one[name] for one in each]).std(0) for name in mean}
-        return Found(figures=figures, mean=mean, spread=spread)
+    def figures(self, rows: Array) -> Figures:
+        """All figures of cases [N, I], by year, partner and sector."""
+        seen = self._seen(rows)
+        with torch.no_grad():
+            row = np.mean([network(seen).double().numpy() for network in self.networks], 0) * self.unit
+        return figures_of(row, self.place)
 
-    def _figures(self, row: Array) -> Figures:
-        foreign, home, output, money = (part.numpy() for part in self.shape.split(torch.as_tensor(row)))
-        return Figures(foreign=foreign, home=home, output=output, money=money)
+    def _seen(self, rows: Array) -> Tensor:
+        return torch.as_tensor((features(self.layout, rows) - self.center) / self.width, dtype=torch.float32)
+
+    @cached_property
+    def _summing(self) -> Totals:
+        """[1, D, T] what each figure adds to each total."""
+        return totals_of(figures_of(np.eye(len(self.unit))[None], self.place))
+
+    @cached_property
+    def _bases(self) -> list[tuple[Tensor, Tensor]]:
+        """[rank, T] and [T] of each network: its shapes summed up, so that cells are made only where they are asked."""
+        summing = np.concatenate([getattr(self._summing, name)[0] for name in TOTALS], -1) * self.unit[:, None]
+        matrix = torch.as_tensor(summing, dtype=torch.float32)
+        with torch.no_grad():
+            return [(network.basis.weight.T @ matrix, network.basis.bias @ matrix) for network in self.networks]
 
 
-def shape_of(place: Place, money: int) -> network.Figures:
-    """Of the figures of an economy."""
+TOTALS = tuple(item.name for item in fields(Totals))
+
+
+def figures_of(row: Array, place: Place) -> Figures:
+    """Figures from rows [N, Y, D]."""
+    parts = shape_of(place, row.shape[-1]).split(torch.as_tensor(row))
+    foreign, home, output, money = (part.numpy() for part in parts)
+    return Figures(foreign=foreign, home=home, output=output, money=money)
+
+
+def shape_of(place: Place, count: int) -> network.Figures:
+    """Of the figures of an economy, so many a year."""
+    partners, sectors = len(place.partners), len(place.sectors)
     return network.Figures(
-        partners=len(place.partners),
-        sectors=len(place.sectors),
-        money=money,
+        partners=partners,
+        sectors=sectors,
+        money=count - partners * sectors - 2 * sectors,
         covered=tuple(place.sectors.index(sector) for sector in place.covered),
     )
 
@@ -107,7 +130,7 @@ def trained(
         network.fit(
             (seen - center) / width,
             wanted,
-            shape_of(place, figures.money.shape[-1]),
+            shape_of(place, wanted.shape[-1]),
             settings,
             seed=seed + number,
             tell=lambda epoch, loss, number=number: tell(number * settings.epochs + epoch + 1, of),  # type: ignore[misc]
@@ -117,7 +140,6 @@ def trained(
     return Model(
         layout=layout,
         place=place,
-        money=figures.money.shape[-1],
         networks=networks,
         center=center,
         width=width,

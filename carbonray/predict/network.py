@@ -60,11 +60,16 @@ class Network(nn.Module):
         self.first, self.second = nn.Linear(features, hidden), nn.Linear(hidden, hidden)
         self.third, self.basis = nn.Linear(hidden, rank), nn.Linear(rank, figures)
 
-    def forward(self, seen: Tensor) -> Tensor:
-        """[..., D] in standard deviations, from features [..., F] in theirs."""
+    def shapes(self, seen: Tensor) -> Tensor:
+        """[..., rank] how much of each shape there is, from features [..., F] in standard deviations."""
         one = nn.functional.silu(self.first(seen))
         two = one + nn.functional.silu(self.second(one))
-        found: Tensor = self.basis(self.third(two))
+        found: Tensor = self.third(two)
+        return found
+
+    def forward(self, seen: Tensor) -> Tensor:
+        """[..., D] figures in standard deviations."""
+        found: Tensor = self.basis(self.shapes(seen))
         return found
 
 

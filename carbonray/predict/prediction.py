@@ -104,7 +104,7 @@ class Prediction:
     def impact(self, year: int | None = None) -> Impact:
         """What the policy does by cell in a year, the last if left out: what risk is made from."""
         place = YEARS.index(YEARS[self.scenario.years - 1] if year is None else year)
-        figures = self.asked.model.predict(self.case.row[None]).figures
+        figures = self.asked.model.figures(self.case.row[None])
         return Impact(
             foreign_increase=figures.foreign[0, place],
             home_reduction=figures.home[0, place],

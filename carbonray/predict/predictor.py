@@ -35,14 +35,14 @@ class Flags:
     """Why a prediction may not be relied upon; empty where it may."""
 
     outside: tuple[Outside, ...]  # inputs beyond what was simulated
-    unusual: bool  # inputs, each within its range, that hardly ever went together
+    unlike: tuple[str, ...]  # paths whose shape over the years is unlike any simulated
     unknown: tuple[str, ...]  # keys that the predictor does not know, and that differ from its runs
     approximated: tuple[str, ...]  # keys of which it knows something near
 
     @property
     def any(self) -> bool:
         """Whether intervals are withheld: what was never simulated cannot be calibrated."""
-        return bool(self.outside or self.unknown) or self.unusual
+        return bool(self.outside or self.unlike or self.unknown)
 
     def lines(self) -> list[str]:
         """In words."""
@@ -50,9 +50,7 @@ class Flags:
             f"{one.name} = {one.value:g} lies outside the simulated {one.low:g} to {one.high:g}" for one in self.outside
         ]
         said += [f"{key} is not what the runs had, and no input" for key in self.unknown]
-        if self.unusual:
-            said.append("these inputs go together as they hardly ever did in the runs")
-        return said
+        return [*said, *(f"{path} moves over the years unlike any path simulated" for path in self.unlike)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,15 +132,12 @@ class Predictor:
         return Answers(names=tuple(names), level=level, mean=found.mean, low=low, high=high, flags=flags)
 
     def _flags(self, rows: Array, cases: Sequence[Case]) -> tuple[Flags, ...]:
-        unusual = self.domain.unusual(rows)
+        told = zip(
+            self.domain.outside(rows, self.names), self.domain.unlike(self.model.layout, rows), cases, strict=True
+        )
         return tuple(
-            Flags(
-                outside=tuple(self.domain.outside(row, self.names)),
-                unusual=bool(strange),
-                unknown=case.unknown,
-                approximated=case.approximated,
-            )
-            for row, strange, case in zip(rows, unusual, cases, strict=True)
+            Flags(outside=beyond, unlike=odd, unknown=case.unknown, approximated=case.approximated)
+            for beyond, odd, case in told
         )
 
     def nearest(self, case: Case, count: int = NEAREST) -> pd.DataFrame:

@@ -49,14 +49,36 @@ class Place:
         return np.stack([np.ones(len(self.sectors)), np.isin(self.sectors, self.covered).astype(float)])
 
 
-def quantities(figures: Figures, place: Place) -> Mapping[str, Array]:
+@dataclass(frozen=True, kw_only=True)
+class Totals:
+    """Sums of figures from which all quantities follow; `stacked` in one row they are [N, Y, T]."""
+
+    by_sector: Array  # [N, Y, S] rise of emissions abroad, Mt CO2
+    by_partner: Array  # [N, Y, P]
+    home: Array  # [N, Y, S] as in `Figures`
+    output: Array  # [N, Y, S]
+    money: Array  # [N, Y, M]
+
+
+def totals_of(figures: Figures) -> Totals:
+    """The sums of figures."""
+    return Totals(
+        by_sector=figures.foreign.sum(2),
+        by_partner=figures.foreign.sum(3),
+        home=figures.home,
+        output=figures.output,
+        money=figures.money,
+    )
+
+
+def quantities(figures: Figures | Totals, place: Place) -> Mapping[str, Array]:
     """By name: of each year [N, Y], [N, Y, S] or [N, Y, P], over a horizon [N], [N, S] or [N, P].
 
     A rate is NaN where emissions at home do not fall enough to divide by.
     """
+    totals = totals_of(figures) if isinstance(figures, Figures) else figures
     found: dict[str, Array] = {}
-    rise = np.einsum("nyps,gs->gny", figures.foreign, place.goods)
-    fall = np.einsum("nys,gs->gny", figures.home, place.goods)
+    rise, fall = (np.moveaxis(part @ place.goods.T, -1, 0) for part in (totals.by_sector, totals.home))
     least = SMALLEST_FALL * place.goods @ place.home_emissions
     for goods, up, down, limit in zip(GOODS, rise, fall, least, strict=True):
         found[f"foreign_increase_mt{goods}"], found[f"home_reduction_mt{goods}"] = up, down
@@ -65,17 +87,19 @@ def quantities(figures: Figures, place: Place) -> Mapping[str, Array]:
             sums = up[:, :years].sum(1), down[:, :years].sum(1)
             found[f"leaked_mt_{years}_years{goods}"], found[f"home_reduction_mt_{years}_years{goods}"] = sums
             found[f"leakage_rate_{years}_years{goods}"] = _rate(*sums, limit * years)
-    found["foreign_increase_mt_by_sector"] = figures.foreign.sum(2)
-    found["foreign_increase_mt_by_partner"] = figures.foreign.sum(3)
-    found["leaked_mt_10_years_by_sector"] = figures.foreign.sum((1, 2))
-    found["leaked_mt_10_years_by_partner"] = figures.foreign.sum((1, 3))
+    found["foreign_increase_mt_by_sector"], found["foreign_increase_mt_by_partner"] = (
+        totals.by_sector,
+        totals.by_partner,
+    )
+    found["leaked_mt_10_years_by_sector"] = totals.by_sector.sum(1)
+    found["leaked_mt_10_years_by_partner"] = totals.by_partner.sum(1)
     weight = place.home_output / place.home_output.sum()
-    found["output_change"] = figures.output @ weight
-    found["output_change_by_sector"] = figures.output
+    found["output_change"] = totals.output @ weight
+    found["output_change_by_sector"] = totals.output
     for kind, name in enumerate(MONEY):
-        found[f"{name}_musd"] = figures.money[..., kind]
+        found[f"{name}_musd"] = totals.money[..., kind]
     signs = np.array([1.0, -1.0, 1.0, -1.0, -1.0, -1.0])
-    found["revenue_musd"] = figures.money @ signs
+    found["revenue_musd"] = totals.money @ signs
     return found
 
 
