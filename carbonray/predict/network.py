@@ -77,7 +77,7 @@ class Network(nn.Module):
 class Settings:
     """Of a fit."""
 
-    hidden: int = 192
+    hidden: int = 128
     rank: int = 48
     epochs: int = 250
     batch: int = 128  # cases
