@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 import torch
-from learning.tax import TENTHS, Law, People, TaxWorld
+from learning.tax import PARTS, Law, People, TaxWorld
 from policies import always, shape_of, trained
 from torch import Tensor
 
@@ -28,14 +28,14 @@ class Drawn:
     def act(
         self, seen: Tensor, mask: Tensor | None, memory: Tensor | None, rng: torch.Generator, progress: float
     ) -> Acted:
-        return Acted(levels=torch.randint(TENTHS, (*seen.shape[:2], 1), generator=rng))
+        return Acted(levels=torch.randint(PARTS, (*seen.shape[:2], 1), generator=rng))
 
 
 @dataclass(frozen=True)
 class Decrees:
     """A tax for each interval."""
 
-    levels: tuple[int, ...] = (2, 6, 10)
+    levels: tuple[int, ...] = (1, 3, 5)
 
     def act(
         self, seen: Tensor, mask: Tensor | None, memory: Tensor | None, rng: torch.Generator, progress: float
@@ -57,14 +57,14 @@ def welfare(tax: float, damage: float = WORLD.damage) -> float:
 def test_a_government_decides_now_and_then_while_polluters_follow_their_rules() -> None:
     problem = problem_of(WORLD, role="government")
     batch = play(problem, Decrees(), replicas=2, seed=0)
-    assert batch["levels"][0, :, 0, 0].tolist() == [2, 6, 10]
+    assert batch["levels"][0, :, 0, 0].tolist() == [1, 3, 5]
     assert batch["seen"][0, :, 0, 0].tolist() == pytest.approx([0, 0.2, 0.6, 1.0])  # what was abated before each
     wanted = [welfare(0) + 3 * welfare(0.2), welfare(0.2) + 3 * welfare(0.6), welfare(0.6) + 3 * welfare(1.0)]
     assert paid(problem, batch["reward"])[0, :, 0].tolist() == pytest.approx(wanted, rel=TIGHT)
 
 
 def test_polluters_learn_under_a_government_of_rules_or_of_a_policy() -> None:
-    tax = trained(always(shape_of(WORLD.roles["government"]), [4]), role="government")
+    tax = trained(always(shape_of(WORLD.roles["government"]), [2]), role="government")
     for others, taxes in ((None, [0.0] * 13), (tax, [0.0] + [0.4] * 12), (Together(parts=(tax,)), [0.0] + [0.4] * 12)):
         problem = problem_of(WORLD, role="polluter", others=others)
         batch = play(problem, Drawn(), replicas=2, seed=0)
@@ -73,7 +73,7 @@ def test_polluters_learn_under_a_government_of_rules_or_of_a_policy() -> None:
 
 
 def test_some_polluters_learn_among_others_and_under_a_government_who_follow_a_policy() -> None:
-    tax, calm = (trained(always(shape_of(WORLD.roles[role]), [4]), role=role) for role in ("government", "polluter"))
+    tax, calm = (trained(always(shape_of(WORLD.roles[role]), [2]), role=role) for role in ("government", "polluter"))
     problem = problem_of(WORLD, role="polluter", ids=np.array([1, 4]), others=Together(parts=(calm, tax)))
     batch = play(problem, Drawn(), replicas=2, seed=0)
     assert batch["levels"].shape == (2, 12, 2, 1)
@@ -86,7 +86,7 @@ def test_both_roles_are_played_in_one_episode() -> None:
     assert polluters["reward"].shape == (2, 12, 6)
     assert government["reward"].shape == (2, 3, 1)
     assert polluters["seen"][0, :, 0, 0].tolist() == pytest.approx([0] + [0.2] * 4 + [0.6] * 4 + [1.0] * 4)
-    abated = polluters["levels"][..., 0].double() / 10
+    abated = polluters["levels"][..., 0].double() / 5
     each = -((abated**2 / 2).mean(2) + WORLD.damage * (1 - abated.mean(2)))  # [B, T]
     earned = paid(problems[1], government["reward"])[..., 0]
     torch.testing.assert_close(earned, each.view(2, 3, 4).sum(2), rtol=TIGHT, atol=TIGHT)
@@ -142,7 +142,7 @@ def test_a_policy_of_another_role_is_nothing_to_start_from() -> None:
 
 @pytest.mark.parametrize("kind", ["ppo", "vdn"])
 def test_a_training_goes_on_from_a_policy(kind: str) -> None:
-    decider = always(shape_of(WORLD.roles["government"], hidden=8), [7])
+    decider = always(shape_of(WORLD.roles["government"], hidden=8), [4])
     start = trained(decider, role="government", sampled=kind == "ppo")
     problem = problem_of(WORLD, role="government", start=start)
     method = Ppo(problem, ActorCriticSettings(hidden=8)) if kind == "ppo" else Vdn(problem, VdnSettings(hidden=8))
