@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from carbonray.learn.policy import Trained, blend, joined, parted
-from carbonray.learn.policy_folder import Saved
+from carbonray.learn.policy_folder import AnySaved
 from carbonray.runtime.shard import Memory, Moment, Policy
 from carbonray.worlds.world import Ids, Shocks, World
 
@@ -59,7 +59,8 @@ class Deviating:
         return torch.as_tensor(np.stack([np.isin(ids, each) for each in self.few.who]))
 
 
-def deviating(saved: Saved, response: Saved, who: NDArray[np.int64]) -> Saved:
+def deviating(saved: AnySaved, response: AnySaved, who: NDArray[np.int64]) -> Any:
     """A policy that all follow but agents `who` [B, k], who follow the response."""
-    policy: Any = Deviating(most=saved.trained, few=replace(response.trained, who=who))
+    (few,) = response.parts
+    policy: Any = Deviating(most=saved.trained, few=replace(few.trained, who=who))
     return replace(saved, trained=policy)

@@ -64,7 +64,7 @@ def test_both_find_it_together_from_nothing(seed: int) -> None:
     world = replace(WORLD, answering=False)
     problems = [problem_of(world, role=role) for role in world.roles]
     polluters, government = train_together(
-        problems, "ppo", iterations=200, replicas=64, seed=seed, learning_rate=3e-3, habit=0.0
+        problems, "ppo", iterations=200, replicas=64, seed=seed, learning_rate=2e-3, entropy=0.03, habit=0.0
     )
     played = rollout.play_together(
         problems, [Greedy(each.learned) for each in (polluters, government)], replicas=1, seed=1 << 40
