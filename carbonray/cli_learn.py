@@ -17,7 +17,9 @@ def train(
         typer.Argument(help="SCENARIO of the cbam world, WORLD/SCENARIO or a YAML file; law if left out."),
     ] = None,
     algorithm: Annotated[str, typer.Option(help="vdn, actor-critic or ppo.")] = "ppo",
-    role: Annotated[str | None, typer.Option(help="Who learns; the only role if left out.")] = None,
+    role: Annotated[
+        list[str] | None, typer.Option(help="Who learns; the only role if left out. Repeat it for several at once.")
+    ] = None,
     team: Annotated[
         str, typer.Option(help="Who shares a reward: agent (they compete), sector, region, economy (they collude).")
     ] = "agent",
@@ -26,7 +28,11 @@ def train(
     ] = 0,
     against: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="The others follow this trained policy: learn a best response to it."),
+        typer.Option(metavar="DIR", help="The others follow this trained policy, of the same role or of another."),
+    ] = None,
+    start: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="DIR", help="Go on from this trained policy, for its role. Repeat it for several."),
     ] = None,
     learn: Annotated[
         list[str] | None,
@@ -69,7 +75,8 @@ def train(
             result = trainer.resume_training(resume, budget=new, address=address, progress=tell)
         else:
             result = trainer.train(
-                target or "law", algorithm=algorithm, role=role, team=team, alone=alone, against=against,
+                target or "law", algorithm=algorithm, role=role or (), team=team, alone=alone, against=against,
+                start=start or (),
                 learn=_pairs(learn or ()), settings=settings or (), firms=firms, years=years, seed=seed,
                 replicas=replicas, runners=runners, learners=learners, gpus_per_learner=gpus_per_learner, budget=budget,
                 tolerance=tolerance, patience=patience, tune=tune, out=out, address=address, progress=tell,

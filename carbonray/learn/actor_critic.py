@@ -6,7 +6,8 @@
 
 The clipped objective is that of PPO (Schulman et al. 2017, arXiv 1707.06347); the advantage A_G of the team,
 generalised (arXiv 1506.02438), is shared by its members, so that what one does for the others counts.  A policy starts
-from what everybody else does: from the rules, or from the trained policy that a best response leaves.
+from what everybody else does: from the rules, or from the trained policy that a best response leaves; or from a policy
+that it goes on from.
 """
 
 from collections.abc import Iterator
@@ -70,7 +71,10 @@ class ActorCritic(Method):
         self.weights: Weights | None = Weights(problem.traits.shape[1])
 
     def begin(self, seed: int) -> None:
-        """Do as everybody else does; a policy with a memory, and one where levels say no rules, only rests at first."""
+        """Go on from a policy, or do as everybody else does.
+
+        A policy with a memory, and one where levels say no rules, only rests at first.
+        """
         started = not self.settings.recurrent and (self._follow() or imitate(self.decider, self.problem, seed))
         self.started.fill_(started)
         if not started:
@@ -78,11 +82,13 @@ class ActorCritic(Method):
         self.start.load_state_dict(self.decider.state_dict())
 
     def _follow(self) -> bool:
-        """Begin with the policy of all others, if there is one of this kind and size."""
-        others = self.problem.others
-        if not (isinstance(others, Trained) and others.sampled and others.network.shape == self.decider.shape):
+        """Begin with the policy that was given to start from, or that of all others of the role if it fits."""
+        start, others = self.problem.start, self.problem.others
+        if start is None and isinstance(others, Trained) and others.role == self.problem.role and others.sampled:
+            start = others
+        if start is None or start.network.shape != self.decider.shape:
             return False
-        self.decider.load_state_dict(weights(others.network))
+        self.decider.load_state_dict(weights(start.network))
         return True
 
     def act(

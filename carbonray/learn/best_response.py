@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from carbonray.learn.policy import Trained, blend
-from carbonray.learn.policy_folder import Saved
+from carbonray.learn.policy import Trained, blend, joined, parted
+from carbonray.learn.policy_folder import AnySaved
 from carbonray.runtime.shard import Memory, Moment, Policy
 from carbonray.worlds.world import Ids, Shocks, World
 
@@ -40,18 +40,18 @@ class Deviating:
 
     def begin(self, world: World[Any, Any, Any], replicas: int, ids: Ids) -> Memory:
         """What both remember, by name."""
-        return _joined([policy.begin(world, replicas, ids) for policy in (self.most, self.few)])
+        return joined([policy.begin(world, replicas, ids) for policy in (self.most, self.few)])
 
     def decide(
         self, world: World[A, K, D], agents: A, commons: K, shocks: Shocks, now: Moment, memory: Memory
     ) -> tuple[Mapping[str, D], Memory]:
         """Actions of all agents of the shard by role, and what both remember."""
-        parts = _parted(memory)
+        parts = parted(memory, 2)
         usual, kept = self.most.decide(world, agents, commons, shocks, now, parts[0])
         other, also = self.few.decide(world, agents, commons, shocks, now, parts[1])
         role = self.few.role
         mixed = blend(other[role], usual[role], self._who(now.ids[role]))
-        return {**usual, role: mixed}, _joined([kept, also])
+        return {**usual, role: mixed}, joined([kept, also])
 
     def _who(self, ids: NDArray[np.int64]) -> torch.Tensor:
         """[B, n] bool, for whom the other one decides."""
@@ -59,19 +59,8 @@ class Deviating:
         return torch.as_tensor(np.stack([np.isin(ids, each) for each in self.few.who]))
 
 
-def deviating(saved: Saved, response: Saved, who: NDArray[np.int64]) -> Saved:
+def deviating(saved: AnySaved, response: AnySaved, who: NDArray[np.int64]) -> Any:
     """A policy that all follow but agents `who` [B, k], who follow the response."""
-    policy: Any = Deviating(most=saved.trained, few=replace(response.trained, who=who))
+    (few,) = response.parts
+    policy: Any = Deviating(most=saved.trained, few=replace(few.trained, who=who))
     return replace(saved, trained=policy)
-
-
-def _joined(memories: list[Memory]) -> Memory:
-    """Memories under the number of their policy; none if nobody remembers anything."""
-    found = {f"{place}.{name}": value for place, each in enumerate(memories) for name, value in (each or {}).items()}
-    return found or None
-
-
-def _parted(memory: Mapping[str, torch.Tensor] | None) -> list[Memory]:
-    """The memory of each policy again."""
-    kept = [{name[2:]: value for name, value in (memory or {}).items() if name.startswith(f"{p}.")} for p in (0, 1)]
-    return [each or None for each in kept]

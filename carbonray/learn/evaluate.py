@@ -25,7 +25,7 @@ from carbonray.kpi.leakage import interval
 from carbonray.learn.best_response import DEVIATES, STAYS, deviating
 from carbonray.learn.evaluate_text import learning_lines, response_lines
 from carbonray.learn.measures import MEASURES, focal
-from carbonray.learn.policy_folder import Saved, load
+from carbonray.learn.policy_folder import AnySaved, load
 from carbonray.runtime import outputs
 from carbonray.runtime.simulate import RUNNERS, Progress, RunResult, load_target, silent
 from carbonray.runtime.simulate_cbam import RE_SOURCES, fit_for
@@ -126,6 +126,9 @@ def evaluate(
         raise ScenarioError("--best-response: not with --one, whose other agents follow rules")
     saved = load(folder)
     response = None if best_response is None else load(best_response)
+    for option, asked_for in (("--one", one), ("--best-response", response is not None)):
+        if asked_for and any(len(each.parts) > 1 for each in (saved, response) if each is not None):
+            raise ScenarioError(f"{option}: give the policy of one role, a folder inside {folder}")
     asked = f"{saved.card.world}/{saved.card.scenario}" if target is None else target
     scenario: Any = load_target(asked, settings, firms=firms, years=years)
     if seeds < 1:
@@ -134,6 +137,8 @@ def evaluate(
     if scenario.world == "cbam":
         scenario = fit_for(scenario, saved)
     count = _count(scenario, saved, response)
+    if count == 1 and (one or response):
+        raise ScenarioError(f"{'--one' if one else '--best-response'}: there is a single {saved.card.role}")
     first: Any = None
     rows: list[dict[str, Any]] = []
     done: list[int] = []
@@ -172,8 +177,8 @@ def evaluate(
     )
 
 
-def _count(scenario: Any, *policies: Saved | None) -> int:
-    """Agents for whom the policies decide.
+def _count(scenario: Any, *policies: AnySaved | None) -> int:
+    """Agents for whom the policies decide, of the first role if of several.
 
     Raises:
         PolicyError: if one was not made for such agents.
@@ -192,11 +197,14 @@ def _count(scenario: Any, *policies: Saved | None) -> int:
 
 
 def _seed(
-    scenario: Any, saved: Saved, response: Saved | None, who: NDArray[np.int64] | None
+    scenario: Any, saved: AnySaved, response: AnySaved | None, who: NDArray[np.int64] | None
 ) -> tuple[Any, list[dict[str, Any]]]:
     """The trained run of a seed, and a row for each of its runs; nothing if the user stopped one."""
     if response is None:
-        few = replace(saved, trained=replace(saved.trained, who=who))
+        few = saved
+        if who is not None:
+            (part,) = saved.parts
+            few = replace(part, trained=replace(part.trained, who=who))
         return _played(scenario, {"trained": few, "rule": None}, who)
     assert who is not None
     trained, rows = _played(scenario, {"trained": saved, "rule": None}, None)
@@ -207,7 +215,7 @@ def _seed(
 
 
 def _played(
-    scenario: Any, policies: Mapping[str, Saved | None], who: NDArray[np.int64] | None
+    scenario: Any, policies: Mapping[str, AnySaved | None], who: NDArray[np.int64] | None
 ) -> tuple[Any, list[dict[str, Any]]]:
     """The first run of some, and a row for each of what agents `who` do, each in a replica of its own, or everybody."""
     if who is not None:

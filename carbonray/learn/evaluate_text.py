@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from carbonray.learn.best_response import DEVIATES, STAYS
-from carbonray.learn.measures import QUANTITIES, Quantity
+from carbonray.learn.measures import Quantity, quantities
 
 Told = Mapping[str, Any]
 """The part `learning` of summary.json, or a figure of it."""
@@ -29,7 +29,7 @@ def response_lines(told: Told) -> list[str]:
         return []
     gain = next(each for each in found["figures"] if each["name"] == "reward_per_size")
     bounds = gain["difference_interval"]
-    quantity = QUANTITIES[told["role"]]["reward_per_size"]
+    quantity = quantities(told["role"])["reward_per_size"]
     least = f"{_number(gain['difference'] * quantity.factor)} {'points ' if quantity.unit == '%' else ''}"
     said = (
         f"at least about {least}of {_lower(quantity.label)}"
@@ -56,7 +56,7 @@ def _table(told: Told, figures: Sequence[Told], runs: Mapping[str, str], title: 
     for figure in figures:
         count = len(told["seeds"])
         few = "" if figure["seeds"] == count else f"for both in {figure['seeds']} of {count}"
-        rows.append(_row(QUANTITIES[told["role"]][figure["name"]], figure, list(runs), few))
+        rows.append(_row(quantities(told["role"])[figure["name"]], figure, list(runs), few))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  " + "  ".join(_aligned(row, widths)).rstrip() for row in rows]
 

@@ -96,6 +96,11 @@ class Quantity:
     factor: float = 1.0  # from the unit of the figure to that one
 
 
+def quantities(role: str) -> Mapping[str, Quantity]:
+    """What figures are called in an evaluation of a role; who has none of its own is judged by what firms do."""
+    return QUANTITIES.get(role, QUANTITIES["firm"])
+
+
 QUANTITIES: Mapping[str, Mapping[str, Quantity]] = {
     "firm": {
         "leakage_rate": Quantity("Leakage, all sectors", "%", 100),

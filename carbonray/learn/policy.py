@@ -3,7 +3,7 @@
 Axes: B replica, n agent of this shard, R row (an agent of a replica that it decides for), H head, L level.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, TypeVar
 
@@ -123,6 +123,49 @@ class Trained:
             for b in range(replicas)
         ]
         return torch.as_tensor(np.stack(rows), device=device)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Together:
+    """Policies of several roles; roles without one follow the rules."""
+
+    parts: tuple[Trained, ...]
+
+    def check(self, world: World[Any, Any, Any], name: str) -> None:
+        """Refuse a world that any was not made for."""
+        for part in self.parts:
+            part.check(world, name)
+
+    def begin(self, world: World[Any, Any, Any], replicas: int, ids: Ids) -> Memory:
+        """What all of them remember."""
+        return joined([part.begin(world, replicas, ids) for part in self.parts])
+
+    def decide(
+        self, world: World[A, K, D], agents: A, commons: K, shocks: Shocks, now: Moment, memory: Memory
+    ) -> tuple[Mapping[str, D], Memory]:
+        """Actions of all agents of the shard by role, and what all of them remember."""
+        decided: dict[str, D] = {}
+        kept = []
+        for part, before in zip(self.parts, parted(memory, len(self.parts)), strict=True):
+            actions, after = part.decide(world, agents, commons, shocks, now, before)
+            decided |= actions if not decided else {part.role: actions[part.role]}
+            kept.append(after)
+        return decided, joined(kept)
+
+
+def joined(memories: Sequence[Memory]) -> Memory:
+    """Memories under the number of their policy; none if nobody remembers anything."""
+    found = {f"{place}.{name}": value for place, each in enumerate(memories) for name, value in (each or {}).items()}
+    return found or None
+
+
+def parted(memory: Memory, policies: int) -> list[Memory]:
+    """The memory of each policy again."""
+    kept: list[dict[str, Tensor]] = [{} for _ in range(policies)]
+    for key, value in (memory or {}).items():
+        place, _, name = key.partition(".")
+        kept[int(place)][name] = value
+    return [each or None for each in kept]
 
 
 def _sizes(features: int, heads: tuple[int, ...]) -> str:

@@ -1,8 +1,11 @@
 """A trained policy as a folder: policy.npz has the weights, card.json says what it is and how it was made.
 
+Where several roles learned at once, the folder has one such folder for each, with the role's name.
+
 Weights are float32; float16 where only these keep the file within 128 KB, and the card says so.
 """
 
+import hashlib
 import io
 import json
 import shutil
@@ -20,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from carbonray.data.catalogue import sha256
 from carbonray.learn.inference import network, sizes
 from carbonray.learn.networks import Decider, Shape
-from carbonray.learn.policy import PolicyError, Trained
+from carbonray.learn.policy import PolicyError, Together, Trained
 
 FORMAT = 1
 WEIGHTS, CARD = "policy.npz", "card.json"
@@ -98,20 +101,22 @@ class Saved:
     @property
     def name(self) -> str:
         """WORLD/SCENARIO of one built in; else that of its folder, or of its training's."""
-        folder = self.folder.absolute()
-        if folder.parent == BUILT_IN:
-            return f"{self.card.world}/{self.card.scenario}"
-        return folder.parent.name if folder.name == "policy" else folder.name
+        return _name(self.folder.absolute(), self.card)
 
     @property
-    def heads(self) -> tuple[int, ...]:
-        """Levels of each of its heads."""
-        return self.card.heads
+    def parts(self) -> tuple["Saved", ...]:
+        """The policy of each role: itself."""
+        return (self,)
 
     @property
-    def file(self) -> Path:
-        """That holds its weights."""
-        return self.folder / WEIGHTS
+    def heads(self) -> Mapping[str, tuple[int, ...]]:
+        """Levels of each head, by role."""
+        return {self.card.role: self.card.heads}
+
+    @property
+    def files(self) -> Mapping[str, Path]:
+        """What holds its weights, and what a run calls it."""
+        return {WEIGHTS: self.folder / WEIGHTS}
 
     def told(self) -> dict[str, Any]:
         """What a run's summary says of it."""
@@ -119,6 +124,47 @@ class Saved:
         return {"name": self.name, "sha256": card.sha256, "method": card.method, "acts": card.acts,
                 "scenario": f"{card.world}/{card.scenario}", "agent_steps": card.agent_steps,
                 "command": card.command}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedTogether:
+    """Policies of several roles that were trained together, each in a sub-folder with the role's name."""
+
+    folder: Path
+    parts: tuple[Saved, ...]
+
+    @property
+    def card(self) -> Card:
+        """That of the first, which tells of the training of all."""
+        return self.parts[0].card
+
+    @property
+    def name(self) -> str:
+        """As of a single one."""
+        return _name(self.folder.absolute(), self.card)
+
+    @property
+    def trained(self) -> Together:
+        """How they behave."""
+        return Together(parts=tuple(part.trained for part in self.parts))
+
+    @property
+    def heads(self) -> Mapping[str, tuple[int, ...]]:
+        """Levels of each head, by role."""
+        return {part.card.role: part.card.heads for part in self.parts}
+
+    @property
+    def files(self) -> Mapping[str, Path]:
+        """What holds their weights, and what a run calls it."""
+        return {f"{part.card.role}/{WEIGHTS}": part.folder / WEIGHTS for part in self.parts}
+
+    def told(self) -> dict[str, Any]:
+        """What a run's summary says of them."""
+        sums = "".join(part.card.sha256 for part in self.parts)
+        return self.parts[0].told() | {"name": self.name, "sha256": hashlib.sha256(sums.encode()).hexdigest()}
+
+
+AnySaved = Saved | SavedTogether
 
 
 def save(folder: Path, decider: Decider, origin: Origin) -> Path:
@@ -146,10 +192,16 @@ def save(folder: Path, decider: Decider, origin: Origin) -> Path:
     return folder
 
 
+def _name(folder: Path, card: Card) -> str:
+    if folder.parent == BUILT_IN:
+        return f"{card.world}/{card.scenario}"
+    return folder.parent.name if folder.name == "policy" else folder.name
+
+
 def recorded(saved: Saved, measured: Mapping[str, float], folder: Path) -> Path:
     """Copy a policy into a folder, with figures that were measured of it, and give the folder back."""
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(saved.file, folder / WEIGHTS)
+    shutil.copyfile(saved.folder / WEIGHTS, folder / WEIGHTS)
     card = saved.card.model_copy(update={"measured": dict(measured)})
     (folder / CARD).write_text(json.dumps(card.model_dump(), indent=2) + "\n", encoding="utf-8")
     return folder
@@ -189,8 +241,8 @@ def place(folder: str | Path) -> Path:
     raise PolicyError(f"policy {folder}: there is no such folder; built in: {known}")
 
 
-def load(folder: str | Path) -> Saved:
-    """Read a policy.
+def load(folder: str | Path) -> AnySaved:
+    """Read a policy, or those of several roles.
 
     Args:
         folder: of a policy, of a training, or the name of one built in, see `place`.
@@ -199,6 +251,18 @@ def load(folder: str | Path) -> Saved:
         PolicyError: if something is missing, spoilt, or does not fit together.
     """
     folder = place(folder)
+    parts = () if (folder / CARD).exists() else sorted(card.parent for card in folder.glob(f"*/{CARD}"))
+    if not parts:
+        return load_one(folder)
+    return SavedTogether(folder=folder, parts=tuple(load_one(part) for part in parts))
+
+
+def load_one(folder: Path) -> Saved:
+    """Read the policy of one role.
+
+    Raises:
+        PolicyError: as `load`.
+    """
     card = _card(folder)
     weights = _weights(folder, card)
     brain, sampled = network(card.shape, weights), card.acts == "sampled"

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from carbonray.config import ScenarioError
 from carbonray.learn.networks import Heads, Shape
-from carbonray.learn.policy import blend
+from carbonray.learn.policy import Trained, blend
 from carbonray.runtime import inprocess
 from carbonray.runtime.shard import Policy, Rules
 from carbonray.worlds import draws
@@ -38,6 +38,7 @@ class ProblemError(ScenarioError):
 class Problem:
     """Agents of one role of a world who learn, and the others who follow a policy.
 
+    Where several roles learn at once, each has a problem of its own, in the same worlds and with the same others.
     With the team `agent` everybody earns for itself: firms compete.  With `economy` they share one purse: they collude,
     as no cartel office would allow.  `sector` and `region` lie between.  The sum by which VDN values a team cannot
     represent every game: see the climbing game in tests/learning.
@@ -47,7 +48,8 @@ class Problem:
     role: str
     ids: NDArray[np.int64]  # [n] ascending, who learns
     team: str
-    others: Policy  # what the agents follow who do not learn
+    others: Policy  # what all agents follow who do not learn, of any role
+    start: Trained | None  # whose weights the networks begin with; see `Method.begin` where left out
     team_of: Tensor  # [n] int64 in [0, G)
     stake: Tensor  # [n] unit of each agent's reward
     kind_of: Tensor  # [n] int64, of the first kind that the role knows; all alike if it knows none
@@ -105,12 +107,22 @@ class Problem:
         """Of a network that decides for these agents."""
         return Shape(features=self.spec.features, heads=self.spec.heads, hidden=hidden, recurrent=recurrent)
 
-    def to(self, device: str) -> "Problem":
-        """The same on another device."""
+    def to(self, device: str, worlds: tuple[World[Any, Any, Any], ...] | None = None) -> "Problem":
+        """The same on another device, where its worlds may be already."""
         tensors = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
         moved: dict[str, Any] = {name: value.to(device) for name, value in tensors.items()}
-        worlds: list[Any] = [world.to(device) if hasattr(world, "to") else world for world in self.worlds]
-        return replace(self, worlds=tuple(worlds), **moved)
+        return replace(self, worlds=worlds or tuple(_moved(world, device) for world in self.worlds), **moved)
+
+
+def moved(problems: Sequence[Problem], device: str) -> list[Problem]:
+    """Problems in the same worlds, on another device."""
+    first = problems[0].to(device)
+    return [first, *(problem.to(device, first.worlds) for problem in problems[1:])]
+
+
+def _moved(world: Any, device: str) -> Any:
+    """A world on another device, where it knows of devices."""
+    return world.to(device) if hasattr(world, "to") else world
 
 
 def problem_of(
@@ -121,6 +133,7 @@ def problem_of(
     team: str = "agent",
     ids: NDArray[np.int64] | None = None,
     others: Policy | None = None,
+    start: Trained | None = None,
     seed: int = 0,
 ) -> Problem:
     """Prepare worlds for training: features and rewards are met in an episode of rules and one of random choices.
@@ -132,6 +145,7 @@ def problem_of(
         team: who shares a reward: agent, economy, or a kind that the role knows.
         ids: [n] ascending, which agents of the role learn; all if left out.
         others: what the rest follows; rules if left out.
+        start: a policy of these agents from which they go on.
         seed: of what is met.
 
     Raises:
@@ -157,6 +171,7 @@ def problem_of(
         ids=mine,
         team=team,
         others=others or Rules(),
+        start=start,
         team_of=team_of,
         stake=stake,
         kind_of=next(iter(kinds.values()), everyone),

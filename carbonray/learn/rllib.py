@@ -1,10 +1,12 @@
 """Any method on RLlib: its runners, module and learner.  Nothing distributed is written by hand.
 
-A joint step of all agents is never split: the rows of a batch are replicas, and RLlib shards rows among learners.  All
-names of RLlib that are not public stand here and in `training`.
+A joint step of all agents is never split: the rows of a batch are replicas, and RLlib shards rows among learners.  Each
+role that learns is a module under its own name, with a method and an optimiser of its own.  All names of RLlib that are
+not public stand here and in `training`.
 """
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import gymnasium
@@ -12,8 +14,9 @@ import numpy as np
 import ray
 import torch
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
-from ray.rllib.core import COMPONENT_RL_MODULE, DEFAULT_MODULE_ID
+from ray.rllib.core import COMPONENT_RL_MODULE
 from ray.rllib.core.learner.torch.torch_learner import TorchLearner
+from ray.rllib.core.rl_module.multi_rl_module import MultiRLModuleSpec
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from ray.rllib.core.rl_module.torch.torch_rl_module import TorchRLModule
 from ray.rllib.env import INPUT_ENV_SINGLE_SPACES, INPUT_ENV_SPACES
@@ -23,6 +26,7 @@ from ray.rllib.utils.metrics import WEIGHTS_SEQ_NO
 
 from carbonray.learn import rollout
 from carbonray.learn.method import Method
+from carbonray.learn.problem import Problem, moved
 from carbonray.learn.task import Task
 from carbonray.runtime.memory import keep_memory
 
@@ -35,11 +39,32 @@ class MethodModule(TorchRLModule):
     def setup(self) -> None:
         """Make the networks."""
         given: Any = self.model_config
-        self.method = given["task"].method()
+        self.method = given["task"].method(given["role"])
 
     def _forward(self, batch: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
         told: dict[str, Any] = self.method(batch)
         return told
+
+
+def modules(task: Task) -> MultiRLModuleSpec:
+    """A module for each role that learns."""
+    specs = {}
+    for role, problem in task.problems.items():
+        seen, choices = spaces(problem)
+        specs[role] = RLModuleSpec(
+            module_class=MethodModule,
+            observation_space=seen,
+            action_space=choices,
+            model_config={"task": task, "role": role},
+        )
+    return MultiRLModuleSpec(rl_module_specs=specs)
+
+
+def spaces(problem: Problem) -> tuple[gymnasium.Space[Any], gymnasium.Space[Any]]:
+    """What one agent sees and chooses."""
+    spec = problem.spec
+    seen = gymnasium.spaces.Box(-np.inf, np.inf, (spec.features,), np.float32)
+    return seen, gymnasium.spaces.MultiDiscrete(list(spec.heads))
 
 
 class EpisodeRunner(EnvRunner, Checkpointable):
@@ -52,13 +77,14 @@ class EpisodeRunner(EnvRunner, Checkpointable):
         self.task: Task = self.config.env_config["task"]
         self.device = "cuda" if self.config.num_gpus_per_env_runner else "cpu"
         self.weights_seen = 0
-        seen, choices = spaces(self.task)
-        self.module = MethodModule(observation_space=seen, action_space=choices, model_config={"task": self.task})
-        self.module.to(self.device)
-        self._problem: Any = None
+        built: Any = modules(self.task).build()
+        for role in self.task.problems:
+            built[role].to(self.device)
+        self.module = built
+        self._problems: list[Problem] = []
 
     def sample(self, *, seed: int = 0, progress: float = 0.0, **kwargs: Any) -> dict[str, Any]:
-        """An episode of each replica, as numpy arrays, and how long it took; or why there is none.
+        """An episode of each replica, as numpy arrays by role, and how long it took; or why there is none.
 
         RLlib takes an exception for the death of a runner and goes on without it.
         """
@@ -69,23 +95,26 @@ class EpisodeRunner(EnvRunner, Checkpointable):
 
     def _sample(self, seed: int, progress: float) -> dict[str, Any]:
         torch.set_num_threads(1)
-        if self._problem is None:
-            self._problem = self.task.problem.to(self.device)
+        self._problems = self._problems or moved(list(self.task.problems.values()), self.device)
         started = time.perf_counter()
-        batch = rollout.play(
-            self._problem,
-            self.module.method,
+        batches = rollout.play_together(
+            self._problems,
+            [self.module[problem.role].method for problem in self._problems],
             replicas=self.task.replicas,
-            seed=seed + (self.worker_index or 0) * len(self._problem.worlds),
+            seed=seed + (self.worker_index or 0) * len(self.task.problem.worlds),
             progress=progress,
             together=self.task.settings.together,
         )
-        arrays = {name: values.cpu().numpy() for name, values in batch.items()}
+        arrays = {
+            role: {name: values.cpu().numpy() for name, values in batch.items()}
+            for role, batch in zip(self.task.problems, batches, strict=True)
+        }
         return {"arrays": arrays, "seconds": time.perf_counter() - started}
 
     def get_spaces(self) -> dict[str, Any]:
-        """Of one agent."""
-        return dict.fromkeys((INPUT_ENV_SPACES, INPUT_ENV_SINGLE_SPACES, DEFAULT_MODULE_ID), spaces(self.task))
+        """Of one agent of each role; the first stands for a world that RLlib never sees."""
+        found = {role: spaces(problem) for role, problem in self.task.problems.items()}
+        return found | dict.fromkeys((INPUT_ENV_SPACES, INPUT_ENV_SINGLE_SPACES), spaces(self.task.problem))
 
     def get_metrics(self) -> Any:
         """Nothing of its own: the loop logs."""
@@ -104,7 +133,7 @@ class EpisodeRunner(EnvRunner, Checkpointable):
             return
         if isinstance(weights, ray.ObjectRef):
             weights = ray.get(weights)
-        self.module.set_state(weights.get(DEFAULT_MODULE_ID, weights))
+        self.module.set_state(weights)
         self.weights_seen = number
 
     def get_ctor_args_and_kwargs(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -119,29 +148,26 @@ class EpisodeRunner(EnvRunner, Checkpointable):
         """It is built with its constructor."""
 
 
-def spaces(task: Task) -> tuple[gymnasium.Space[Any], gymnasium.Space[Any]]:
-    """What one agent sees and chooses."""
-    spec = task.problem.spec
-    seen = gymnasium.spaces.Box(-np.inf, np.inf, (spec.features,), np.float32)
-    return seen, gymnasium.spaces.MultiDiscrete(list(spec.heads))
-
-
 class MethodLearner(TorchLearner):
-    """Takes the gradient steps that a method asks for."""
+    """Takes the gradient steps that the method of each role asks for."""
 
     def build(self) -> None:
-        """Make module and optimiser, and learn what comes before the first episode, unless a checkpoint follows.
+        """Make modules and optimisers, and learn what comes before the first episode, unless a checkpoint follows.
 
         Random numbers are the same in all learners, and so are weights to the last bit.
         """
         super().build()
         if not self.config.env_config.get("resumed"):
             torch.set_num_threads(1)
-            self.method.begin(self.task.seed)
-            if torch.distributed.is_available() and torch.distributed.is_initialized():
-                for values in self.method.state_dict().values():
-                    torch.distributed.broadcast(values.view(torch.uint8) if values.dtype == torch.bool else values, 0)
-        self.rng = torch.Generator().manual_seed(self.task.seed)
+            for method in self.methods.values():
+                self._begin(method)
+        self.rngs = {role: torch.Generator().manual_seed(self.task.seed) for role in self.methods}
+
+    def _begin(self, method: Method) -> None:
+        method.begin(self.task.seed)
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            for values in method.state_dict().values():
+                torch.distributed.broadcast(values.view(torch.uint8) if values.dtype == torch.bool else values, 0)
 
     @property
     def task(self) -> Task:
@@ -150,10 +176,9 @@ class MethodLearner(TorchLearner):
         return task
 
     @property
-    def method(self) -> Method:
-        """Its networks and what it remembers."""
-        method: Method = self._own(DEFAULT_MODULE_ID).unwrapped().method
-        return method
+    def methods(self) -> Mapping[str, Method]:
+        """By role, its networks and what it remembers."""
+        return {role: self._own(role).unwrapped().method for role in self.task.problems}
 
     def configure_optimizers_for_module(self, module_id: str, config: Any = None) -> None:
         """Adam on what is trained; a larger epsilon than torch's keeps rounding out of the first steps."""
@@ -168,6 +193,11 @@ class MethodLearner(TorchLearner):
     def _own(self, module_id: str) -> Any:
         modules: Any = self.module
         return modules[module_id]
+
+    def compute_gradients(self, loss_per_module: Any, **kwargs: Any) -> Any:
+        """Of the role whose loss it is; the others' parameters have none, which RLlib would take for numbers."""
+        found = super().compute_gradients(loss_per_module, **kwargs)
+        return {param: gradient for param, gradient in found.items() if gradient is not None}
 
     def update(self, training_data: Any = None, *, timesteps: Any = None, **kwargs: Any) -> Any:  # type: ignore[override]
         """The gradient steps that follow from a batch.
@@ -185,22 +215,25 @@ class MethodLearner(TorchLearner):
         torch.set_num_threads(1)  # two of one learner wait for each other wherever a core is busy: 3 to 10 times slower
         self.before_gradient_based_update(timesteps=timesteps)
         self._weights_seq_no += 1
-        columns: dict[str, Any] = dict(self._convert_batch_type(batch).policy_batches[DEFAULT_MODULE_ID])
-        rate = self.task.settings.rate(float(columns["progress"][0]))
-        for optimiser in self.get_optimizers_for_module(DEFAULT_MODULE_ID):
-            self._set_optimizer_lr(optimiser[1], rate)
-        told: dict[str, Any] = {}
-        learned = 0
-        for minibatch in self.method.minibatches(columns, self.rng):
-            told, _, _ = self._update({DEFAULT_MODULE_ID: minibatch})
-            self.method.after_step()
-            learned += minibatch["reward"].numel()
-        figures = {name: torch.as_tensor(value).detach() for name, value in told.get(DEFAULT_MODULE_ID, {}).items()}
-        figures["agent_steps_learned"] = torch.tensor(learned)
-        for name, value in figures.items():
-            self.metrics.log_value((DEFAULT_MODULE_ID, name), float(value), window=1)
+        for role, columns in self._convert_batch_type(batch).policy_batches.items():
+            for name, value in self._learn(role, dict(columns)).items():
+                self.metrics.log_value((role, name), value, window=1)
         self.after_gradient_based_update(timesteps=timesteps)
         return self.metrics.reduce()
+
+    def _learn(self, role: str, columns: dict[str, Any]) -> dict[str, float]:
+        """The gradient steps of one role, and the figures of the last."""
+        rate = self.task.settings.rate(float(columns["progress"][0]))
+        for optimiser in self.get_optimizers_for_module(role):
+            self._set_optimizer_lr(optimiser[1], rate)
+        method, learned = self.methods[role], 0
+        told: dict[str, Any] = {}
+        for minibatch in method.minibatches(columns, self.rngs[role]):
+            told, _, _ = self._update({role: minibatch})
+            method.after_step()
+            learned += minibatch["reward"].numel()
+        figures = {name: float(torch.as_tensor(value).detach()) for name, value in told.get(role, {}).items()}
+        return {**figures, "agent_steps_learned": float(learned)}
 
     def compute_loss_for_module(self, *, module_id: str, config: Any, batch: Any, fwd_out: dict[str, Any]) -> Any:
         """The forward pass gave it.
@@ -214,24 +247,28 @@ class MethodLearner(TorchLearner):
         return loss
 
     def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
-        """With what the method remembers and where the random numbers stand; the rows of this learner only."""
+        """With what the methods remember and where the random numbers stand; the rows of this learner only."""
         state: dict[str, Any] = super().get_state(components, not_components=not_components, **kwargs)
         if self._check_component("remembered", components, not_components):
-            kept = [{k: v.cpu().numpy() for k, v in each.items()} for each in self.method.remembered]
-            rng = self.rng.get_state().numpy()
-            state["remembered"] = {"batches": kept, "received": self.method.received, "rng": rng}
+            state["remembered"] = {role: self._remembered(role) for role in self.methods}
         return state
+
+    def _remembered(self, role: str) -> dict[str, Any]:
+        method, rng = self.methods[role], self.rngs[role].get_state().numpy()
+        kept = [{name: values.cpu().numpy() for name, values in each.items()} for each in method.remembered]
+        return {"batches": kept, "received": method.received, "rng": rng}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on from there."""
         super().set_state(state)
-        if "remembered" in state:
-            told = state["remembered"]
-            self.method.remembered = [
-                {k: torch.as_tensor(v, device=self._device) for k, v in each.items()} for each in told["batches"]
+        for role, told in state.get("remembered", {}).items():
+            method = self.methods[role]
+            method.remembered = [
+                {name: torch.as_tensor(values, device=self._device) for name, values in each.items()}
+                for each in told["batches"]
             ]
-            self.method.received = told["received"]
-            self.rng.set_state(torch.as_tensor(told["rng"]))
+            method.received = told["received"]
+            self.rngs[role].set_state(torch.as_tensor(told["rng"]))
 
 
 class TrainingConfig(AlgorithmConfig):
@@ -254,9 +291,13 @@ class TrainingConfig(AlgorithmConfig):
         for name, value in changed.items():
             setattr(self, name, value)
 
-    def get_default_rl_module_spec(self) -> RLModuleSpec:
-        """Of a method."""
-        return RLModuleSpec(module_class=MethodModule, model_config={"task": self.env_config["task"]})
+    def get_default_rl_module_spec(self) -> MultiRLModuleSpec:
+        """Of the methods."""
+        return modules(self.env_config["task"])
+
+    def get_multi_rl_module_spec(self, **given: Any) -> MultiRLModuleSpec:
+        """The same: nothing of it is inferred from an environment."""
+        return self.get_default_rl_module_spec()
 
     def get_default_learner_class(self) -> type[MethodLearner]:
         """Of any method."""

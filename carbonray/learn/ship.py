@@ -10,7 +10,7 @@ from typing import Any
 
 from carbonray.data.scenarios import names
 from carbonray.learn.evaluate import evaluate
-from carbonray.learn.policy_folder import BUILT_IN, load, recorded
+from carbonray.learn.policy_folder import BUILT_IN, load_one, recorded
 from carbonray.learn.train import train
 
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
@@ -44,7 +44,7 @@ def ship(name: str, work: Path) -> Path:
             low, high = figure["difference_interval"] or (None, None)
             parts |= {"difference_low": low, "difference_high": high}
             measured |= {f"{figure['name']}_{part}": value for part, value in parts.items() if value is not None}
-    return recorded(load(trained.policy), measured, BUILT_IN / place)
+    return recorded(load_one(trained.policy), measured, BUILT_IN / place)
 
 
 def main(asked: list[str]) -> None:

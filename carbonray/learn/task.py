@@ -28,7 +28,7 @@ METHODS: Mapping[str, tuple[type[Method], type[Settings]]] = {
 class Task:
     """What is trained, and how."""
 
-    packed: bytes = field(repr=False)  # the problem, see `pack`
+    packed: bytes = field(repr=False)  # the problem of each role that learns, see `pack`
     algorithm: str  # one of METHODS
     settings: Settings
     replicas: int = 4  # of the world in each runner
@@ -42,46 +42,58 @@ class Task:
     )  # what the card of the trained policy tells, see `policy_folder.Origin`
 
     @cached_property
-    def problem(self) -> Problem:
-        """The problem; unpacked once in each process."""
-        found: Problem = pickle.loads(self.packed)
-        return found
+    def problems(self) -> Mapping[str, Problem]:
+        """The problem of each role that learns; unpacked once in each process."""
+        found: tuple[Problem, ...] = pickle.loads(self.packed)
+        return {problem.role: problem for problem in found}
 
-    def method(self) -> Method:
-        """The algorithm with fresh networks: the same for the same seed."""
+    @property
+    def problem(self) -> Problem:
+        """That of the first role."""
+        return next(iter(self.problems.values()))
+
+    def method(self, role: str | None = None) -> Method:
+        """The algorithm of a role, or the first, with fresh networks: the same for the same seed."""
         import torch
 
         state = torch.random.get_rng_state()
         torch.manual_seed(self.seed)
         try:
             made: Any = METHODS[self.algorithm][0]
-            method: Method = made(self.problem, self.settings)
+            method: Method = made(self.problem if role is None else self.problems[role], self.settings)
             return method
         finally:
             torch.random.set_rng_state(state)
+
+    def by_role(self, role: str, figures: Mapping[str, float]) -> dict[str, float]:
+        """Figures of a role under names of their own: plain ones of the first role, else with the role in front."""
+        front = "" if role == self.problem.role else f"{role}_"
+        return {f"{front}{name}": value for name, value in figures.items()}
 
     def with_settings(self, settings: Settings, words: str) -> "Task":
         """The same task with other settings, which the command that trains it again names by further words."""
         origin = self.origin and {**self.origin, "command": f"{self.origin['command']} {words}"}
         return replace(self, settings=settings, origin=origin)
 
-    def save_policy(self, folder: Path, method: Method, agent_steps: int) -> None:
-        """Write what acts into a folder, if it is known what it was trained for."""
+    def save_policies(self, folder: Path, methods: Mapping[str, Method], agent_steps: int) -> None:
+        """Write what acts into a folder, if it is known what it was trained for; of several roles into sub-folders."""
         if self.origin is None:
             return
         from carbonray.learn.policy_folder import Origin, save
 
-        told = {"method": self.algorithm, "acts": method.acts, "seed": self.seed, "agent_steps": agent_steps}
-        save(folder, method.learned, Origin.model_validate({**self.origin, **told}))
+        told = {"method": self.algorithm, "seed": self.seed, "agent_steps": agent_steps}
+        for role, method in methods.items():
+            origin = Origin.model_validate({**self.origin, **told, "role": role, "acts": method.acts})
+            save(folder / role if len(methods) > 1 else folder, method.learned, origin)
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what was unpacked."""
-        return {name: value for name, value in vars(self).items() if name != "problem"}
+        return {name: value for name, value in vars(self).items() if name != "problems"}
 
 
-def pack(problem: Problem) -> bytes:
-    """A problem for `Task.packed`."""
-    return pickle.dumps(problem)
+def pack(*problems: Problem) -> bytes:
+    """The problems of the roles that learn, for `Task.packed`; they share their worlds."""
+    return pickle.dumps(problems)
 
 
 def settings_of(algorithm: str, given: Mapping[str, Any]) -> Settings:

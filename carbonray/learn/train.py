@@ -5,7 +5,8 @@
 >>> carbonray.simulate("law", policy=found.policy)
 
 A folder of a training has training.json (what was asked), tune/ (checkpoints and TensorBoard logs of each trial),
-training.parquet (figures by iteration) and policy/ (what the agents learned, see `policy_folder`).
+training.parquet (figures by iteration) and policy/ (what the agents learned, see `policy_folder`).  Where several roles
+learn, figures of the first have plain names, and those of others have their role in front.
 """
 
 import math
@@ -37,7 +38,7 @@ COLUMNS = (
     "convergence_distance", "decisions", "sampling_seconds", "learning_seconds", "agent_steps_learned",
     "iteration_agent_steps", "converged", "loss", "entropy", "critic", "moved", "value", "error",
 )  # fmt: skip
-"""Of training.parquet, as far as a training has them."""
+"""Of training.parquet, as far as a training has them; those of further roles follow."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,21 +68,29 @@ class TrainingResult:
             f"{ended} after {int(last['training_iteration'])} iterations and {done:.3g} decisions of agents",
             f"an agent earned {self.table['mean_return'].iloc[0]:.3f} in an episode at first, "
             f"{last['mean_return']:.3f} at last (its rewards over its size, in mean deviations of a step's)",
+            *self._others(),
             *worse,
             f"{self.table['iteration_agent_steps'].sum() / seconds.iloc[0]:.3g} decisions a second played, "
             f"{self.table['agent_steps_learned'].sum() / seconds.iloc[1]:.3g} learned",
             f"policy {self.policy}",
         ]
 
+    def _others(self) -> list[str]:
+        """The same of further roles."""
+        end = "_mean_return"
+        earned = [(str(name), self.table[name]) for name in self.table if str(name).endswith(end)]
+        return [f"a {name.removesuffix(end)} {each.iloc[0]:.3f}, then {each.iloc[-1]:.3f}" for name, each in earned]
+
 
 def train(
     target: str | Path | AnyScenario = "law",
     *,
     algorithm: str = "ppo",
-    role: str | None = None,
+    role: str | Sequence[str] | None = None,
     team: str = "agent",
     alone: int = 0,
     against: str | Path | None = None,
+    start: str | Path | Sequence[str | Path] = (),
     learn: Mapping[str, Any] | None = None,
     settings: Sequence[str] = (),
     firms: int | None = None,
@@ -104,10 +113,12 @@ def train(
     Args:
         target: a scenario, its name, or the path of a YAML file.
         algorithm: vdn, actor-critic or ppo.
-        role: who learns; the only role if left out.
+        role: who learns, one role or several at once, each with networks of its own; the only role if left out.
         team: who shares a reward: agent (firms compete), sector, region, or economy (they collude).
         alone: number of agents who learn, spread over sectors and regions; the others follow rules. All if 0.
-        against: folder of a policy that the others follow instead, for a best response to it; only with `alone`.
+        against: folder of a policy that the others follow instead: for a best response to it with `alone`, else of
+            roles that do not learn.
+        start: folders of policies from which the networks of their roles begin, instead of from rules.
         learn: settings of the algorithm by name, see `method.Settings` and the algorithm's own.
         settings: `KEY=VALUE` overrides of any key of the scenario.
         firms: number of firms; cbam, 1,000 if left out.
@@ -134,6 +145,7 @@ def train(
     order = order_of(
         world=scenario.world, scenario=scenario.model_dump(mode="json"), changes=tuple(settings),
         algorithm=algorithm, role=role, team=team, alone=alone, against=None if against is None else str(against),
+        start=[str(each) for each in ([start] if isinstance(start, str | Path) else start)],
         settings=dict(learn or {}), replicas=replicas, runners=runners, learners=learners, budget=budget, seed=seed,
         gpus_per_learner=gpus_per_learner, tolerance=tolerance, patience=patience, searches=tune,
     )  # fmt: skip
@@ -233,7 +245,8 @@ def _train(order: TrainingOrder, task: Task, folder: Path, progress: Progress) -
     os.environ.setdefault("TUNE_DISABLE_STRICT_METRIC_CHECKING", "1")
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     found = tuned(order, task, folder / TUNE, told(progress, order))
-    every = found.table[[name for name in COLUMNS if name in found.table]]
+    of_roles = [f"{role}_{name}" for role in list(task.problems)[1:] for name in COLUMNS]
+    every = found.table[[name for name in (*COLUMNS, *of_roles) if name in found.table]]
     table = every[every["trial"] == found.best]
     before = folder / TABLE
     if before.exists() and found.went_on:

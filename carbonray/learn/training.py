@@ -3,6 +3,7 @@
 import json
 import shlex
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -10,14 +11,14 @@ from typing import Any
 import numpy as np
 import torch
 from ray.rllib.algorithms.algorithm import Algorithm
-from ray.rllib.core import DEFAULT_MODULE_ID
 from ray.rllib.policy.sample_batch import MultiAgentBatch, SampleBatch
 
 from carbonray.data.catalogue import sha256
 from carbonray.learn.convergence import Distance, Stopping, state_actions
 from carbonray.learn.method import Method
 from carbonray.learn.networks import SEEN
-from carbonray.learn.rllib import MethodModule, TrainingConfig, spaces
+from carbonray.learn.problem import Problem
+from carbonray.learn.rllib import TrainingConfig, modules
 from carbonray.learn.rollout import equally_long
 from carbonray.learn.task import Task, settings_of
 from carbonray.runtime.simulate import simulate
@@ -68,9 +69,7 @@ class Training(Algorithm):
         self.config = config  # what is changed here is a copy
         super().setup(config)
         task = self.task
-        width = task.problem.spec.features + task.problem.heads.levels
-        self.distance = Distance(width, seed=task.seed)
-        self.stopping = Stopping(tolerance=task.tolerance, patience=task.patience)
+        self.calm = {role: Calm(problem, task) for role, problem in task.problems.items()}
         if start:
             self.restore_from_path(start)  # type: ignore[no-untyped-call]
 
@@ -88,24 +87,28 @@ class Training(Algorithm):
             TrainingError: if a world or a learner fails.
         """
         played = self._play()
-        rows = equally_long([each["arrays"] for each in played])
-        batch = {name: np.concatenate([each[name] for each in rows]) for name in rows[0]}
+        batches = {role: _of_runners([each["arrays"][role] for each in played]) for role in self.task.problems}
         started = time.perf_counter()
-        results = self._learn(batch)
+        results = self._learn(batches)
         learned = time.perf_counter() - started
-        done = self.agent_steps
-        self.agent_steps += batch["reward"].size
-        figures = {
+        done, decided = self.agent_steps, sum(batch["reward"].size for batch in batches.values())
+        self.agent_steps += decided
+        late = self.agent_steps >= self.task.budget * EARLIEST
+        calm = [each.update(batches[role], self.iteration) and late for role, each in self.calm.items()]
+        figures: dict[str, float] = {
             "agent_steps": self.agent_steps,
-            "iteration_agent_steps": batch["reward"].size,
-            "mean_return": float(batch["reward"].sum(1, dtype=np.float64).mean()),
-            "decisions": batch["reward"].shape[1],
+            "iteration_agent_steps": decided,
             "sampling_seconds": max(each["seconds"] for each in played),
             "learning_seconds": learned,
-            **self._converging(batch),
+            "converged": float(all(calm)),
+            "agent_steps_learned": sum(
+                float(each[role]["agent_steps_learned"]) for each in results for role in batches
+            ),
             **self._measured(done),
-            **{name: float(value) for name, value in _of_learners(results).items()},
         }
+        for role, batch in batches.items():
+            told = {name: float(value) for name, value in results[0][role].items() if name in FIGURES}
+            figures |= self.task.by_role(role, {**_played(batch), **self.calm[role].figures, **told})
         metrics: Any = self.metrics
         for name, value in figures.items():
             metrics.log_value(name, float(value), window=1)
@@ -130,32 +133,22 @@ class Training(Algorithm):
             self.restore_env_runners(group)
         raise TrainingError(f"iteration {self.iteration}: all runners are lost")
 
-    def _learn(self, batch: dict[str, Any]) -> list[Any]:
+    def _learn(self, batches: Mapping[str, dict[str, Any]]) -> list[Any]:
         """Gradient steps of all learners."""
         config: Any = self.config
         learners = max(1, config.num_learners)
-        rows = len(batch["reward"]) // learners * learners
+        rows = len(next(iter(batches.values()))["reward"]) // learners * learners
         if not rows:
             raise TrainingError(f"iteration {self.iteration}: too few runners are left for {learners} learners")
-        whole: Any = SampleBatch({name: values[:rows] for name, values in batch.items()})  # type: ignore[no-untyped-call]
+        whole: dict[Any, Any] = {
+            role: SampleBatch({name: values[:rows] for name, values in batch.items()})  # type: ignore[no-untyped-call]
+            for role, batch in batches.items()
+        }
         group: Any = self.learner_group
-        results: list[Any] = group.update(batch=MultiAgentBatch({DEFAULT_MODULE_ID: whole}, env_steps=rows))
+        results: list[Any] = group.update(batch=MultiAgentBatch(whole, env_steps=rows))
         if len(results) != learners:
             raise TrainingError(f"iteration {self.iteration}: {learners - len(results)} of {learners} learners failed")
         return results
-
-    def _converging(self, batch: dict[str, Any]) -> dict[str, float]:
-        """How far state-action pairs are from those of the last iteration, and whether that has been near for long."""
-        problem = self.task.problem
-        seen = (torch.from_numpy(batch["seen"][:, :-1]) - problem.mean) / problem.deviation
-        rng = torch.Generator().manual_seed(self.iteration)
-        levels = torch.from_numpy(batch["levels"])
-        pairs = state_actions(seen.clamp(-SEEN, SEEN), levels, problem.spec.heads, COMPARED, rng)
-        apart = self.distance.update(pairs)
-        if apart is None:
-            return {"converged": 0.0}
-        calm = self.stopping.update(apart) and self.agent_steps >= self.task.budget * EARLIEST
-        return {"convergence_distance": apart, "converged": float(calm)}
 
     def _measured(self, before: int) -> dict[str, float]:
         """What the agents as they are now make of the scenario, some times in a training.
@@ -167,7 +160,7 @@ class Training(Algorithm):
         if task.scenario is None or before // part == self.agent_steps // part:
             return {}
         with TemporaryDirectory() as folder:
-            task.save_policy(Path(folder), self.policy(), self.agent_steps)
+            task.save_policies(Path(folder), self.methods(), self.agent_steps)
             try:
                 summary = simulate(task.scenario, policy=folder, robust=False).summary
             except WorldError:
@@ -175,36 +168,65 @@ class Training(Algorithm):
         found = ((name, summary.get(name)) for name in HEADLINE)
         return {name: float(value) for name, value in found if isinstance(value, float)}
 
-    def policy(self) -> Method:
-        """The method with the weights that the learners have."""
+    def methods(self) -> dict[str, Method]:
+        """By role, the method with the weights that the learners have."""
         group: Any = self.learner_group
-        state = group.get_state(components="learner/rl_module")["learner"]["rl_module"][DEFAULT_MODULE_ID]
-        seen, choices = spaces(self.task)
-        module = MethodModule(observation_space=seen, action_space=choices, model_config={"task": self.task})
-        module.set_state(state)
-        return module.method
+        built: Any = modules(self.task).build()
+        built.set_state(group.get_state(components="learner/rl_module")["learner"]["rl_module"])
+        return {role: built[role].method for role in self.task.problems}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """RLlib's checkpoint, the policy, and at last the list of all files."""
         super().save_checkpoint(checkpoint_dir)
         folder = Path(checkpoint_dir)
-        self.task.save_policy(folder / "policy", self.policy(), self.agent_steps)
+        self.task.save_policies(folder / "policy", self.methods(), self.agent_steps)
         files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
         sums = {str(path.relative_to(folder)): sha256(path) for path in files}
         (folder / FILES).write_text(json.dumps(sums), encoding="utf-8")
 
     def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
-        """With the decisions so far and the critic that measures convergence."""
+        """With the decisions so far and the critics that measure convergence."""
         state: dict[str, Any] = super().get_state(components, not_components=not_components, **kwargs)
-        own = {"agent_steps": self.agent_steps, "distance": self.distance.state(), "calm": self.stopping.calm}
+        own = {"agent_steps": self.agent_steps, "calm": {role: each.state() for role, each in self.calm.items()}}
         return {**state, "carbonray": own}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on from there."""
         super().set_state(state)
         own = state["carbonray"]
-        self.agent_steps, self.stopping.calm = own["agent_steps"], own["calm"]
-        self.distance.load(own["distance"])
+        self.agent_steps = own["agent_steps"]
+        for role, told in own["calm"].items():
+            self.calm[role].load(told)
+
+
+class Calm:
+    """Whether the agents of a role have stopped changing."""
+
+    def __init__(self, problem: Problem, task: Task) -> None:
+        """Begin with nothing to compare with."""
+        self.problem = problem
+        self.distance = Distance(problem.spec.features + problem.heads.levels, seed=task.seed)
+        self.stopping = Stopping(tolerance=task.tolerance, patience=task.patience)
+        self.figures: dict[str, float] = {}
+
+    def update(self, batch: Mapping[str, Any], iteration: int) -> bool:
+        """Whether state-action pairs have been near those of the iteration before for long."""
+        problem = self.problem
+        seen = (torch.from_numpy(batch["seen"][:, :-1]) - problem.mean) / problem.deviation
+        rng = torch.Generator().manual_seed(iteration)
+        levels = torch.from_numpy(batch["levels"])
+        apart = self.distance.update(state_actions(seen.clamp(-SEEN, SEEN), levels, problem.spec.heads, COMPARED, rng))
+        self.figures = {} if apart is None else {"convergence_distance": apart}
+        return apart is not None and self.stopping.update(apart)
+
+    def state(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        return {"distance": self.distance.state(), "calm": self.stopping.calm}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state` was taken."""
+        self.distance.load(state["distance"])
+        self.stopping.calm = state["calm"]
 
 
 def whole(folder: Path) -> bool:
@@ -216,11 +238,16 @@ def whole(folder: Path) -> bool:
         return False
 
 
-def _of_learners(results: list[Any]) -> dict[str, Any]:
-    """Figures of the first learner; what was learned is added up."""
-    told = results[0][DEFAULT_MODULE_ID]
-    learned = sum(float(each[DEFAULT_MODULE_ID]["agent_steps_learned"]) for each in results)
-    return {**{name: told[name] for name in told if name in FIGURES}, "agent_steps_learned": learned}
+def _of_runners(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """One batch of what all runners played."""
+    cut = equally_long(rows)
+    return {name: np.concatenate([each[name] for each in cut]) for name in cut[0]}
+
+
+def _played(batch: Mapping[str, Any]) -> dict[str, float]:
+    """What the agents of a role earned in an episode, and in how many decisions."""
+    reward = batch["reward"]
+    return {"mean_return": float(reward.sum(1, dtype=np.float64).mean()), "decisions": reward.shape[1]}
 
 
 FIGURES = ("loss", "entropy", "critic", "moved", "value", "error")

@@ -134,9 +134,9 @@ def _frames(results: Any) -> list[pd.DataFrame]:
 
 def every(order: TrainingOrder, task: Task) -> int:
     """Iterations between checkpoints."""
-    problem = task.problem
-    rows = len(problem.worlds) * order.replicas * max(1, order.runners)
-    return max(1, int(order.budget / (rows * problem.decisions * problem.n) / CHECKPOINTS))
+    rows = len(task.problem.worlds) * order.replicas * max(1, order.runners)
+    decisions = sum(problem.decisions * problem.n for problem in task.problems.values())
+    return max(1, int(order.budget / (rows * decisions) / CHECKPOINTS))
 
 
 def configured(order: TrainingOrder, task: Task, start: Path | None) -> TrainingConfig:

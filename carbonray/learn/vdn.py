@@ -16,6 +16,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from carbonray.learn.inference import weights
 from carbonray.learn.method import Method, Settings, figures, window
 from carbonray.learn.networks import Decider, Weights, legal_only
 from carbonray.learn.problem import Problem
@@ -60,6 +61,12 @@ class Vdn(Method):
         for copy, own in self._pairs():
             copy.load_state_dict(own.state_dict())
             copy.requires_grad_(requires_grad=False)
+
+    def begin(self, seed: int) -> None:
+        """Go on from a policy, if there is one to start from."""
+        if self.problem.start is not None:
+            for network in (self.decider, self.target):
+                network.load_state_dict(weights(self.problem.start.network))
 
     def _pairs(self) -> tuple[tuple[nn.Module, nn.Module], ...]:
         return (self.target, self.decider), (self.target_weights, self.weights)

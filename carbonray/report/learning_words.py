@@ -77,7 +77,7 @@ FIGURES: Mapping[str, Mapping[str, Words]] = {
 def worded(role: str, figures: Sequence[AnyFigure]) -> list[tuple[AnyFigure, Words]]:
     """The figures that have words, in the order of the table."""
     found = {figure.name: figure for figure in figures}
-    return [(found[name], words) for name, words in FIGURES.get(role, {}).items() if name in found]
+    return [(found[name], words) for name, words in FIGURES.get(role, FIGURES["firm"]).items() if name in found]
 
 
 def subject(told: Learning) -> str:

@@ -20,8 +20,11 @@ PURSES: Mapping[str, str] = {
 def lead(runs: Sequence[TrainingRun]) -> str:
     """Who learned what, and how."""
     order = runs[0].order
-    role = order.role or ROLES.get(order.world, "agent")
-    who, others = f"All {role}s learn", ""
+    roles = order.role or (ROLES.get(order.world, "agent"),)
+    role = roles[0]
+    who, others = f"All {'s and '.join(roles)}s learn", ""
+    if order.against is not None:
+        others = f", among others who follow the policy {order.against}"
     if order.alone:
         who = f"{order.alone} {role}s learn" if order.alone > 1 else f"One {role} learns"
         others = f", among others who follow {'rules' if order.against is None else f'the policy {order.against}'}"

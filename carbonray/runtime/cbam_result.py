@@ -1,7 +1,7 @@
 """What a run of the CBAM world shows: figures, tables ready to plot, graphs and, where wanted, a run folder."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ class Result:
     summary: dict[str, Any]
     uncertainty: pd.DataFrame | None = None  # a row for each draw of the uncertain parameters
     notices: Sequence[str] = ()
-    policy_file: Path | None = None  # weights of the policy that firms follow, if not the rules
+    policy_files: Mapping[str, Path] = field(default_factory=dict)  # weights of the policy that is followed, by name
 
     def __repr__(self) -> str:
         first, last = self.summary["years"]
@@ -121,8 +121,7 @@ class Result:
         """
         out = Path(out)
         with outputs.whole_folder(out) as draft:
-            read = [] if self.policy_file is None else [self.policy_file]
-            outputs.write_config(self.pair.scenario, draft / "config.yaml", read)
+            outputs.write_config(self.pair.scenario, draft / "config.yaml", self.policy_files)
             outputs.write_json(self.summary, draft / "summary.json")
             outputs.write_table(self.steps, draft / "steps.parquet", "a quarter")
             for name in ("cells", "flows", "charges", "firms", "hotspots", "network"):

@@ -4,7 +4,7 @@ import json
 import platform
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
@@ -136,14 +136,14 @@ def write_json(value: Mapping[str, Any], path: Path) -> None:
     path.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def write_config(scenario: AnyScenario, path: Path, files: Sequence[Path] = ()) -> None:
+def write_config(scenario: AnyScenario, path: Path, files: Mapping[str, Path] | None = None) -> None:
     """The resolved scenario with versions and the hashes of the data it ran on, and of further files that it read."""
     content = {
         "scenario": scenario.model_dump(mode="json"),
         "carbonray": metadata.version("carbonray"),
         "versions": {name: metadata.version(name) for name in ("torch", "numpy", "pandas", "pyarrow", "networkx")}
         | {"python": platform.python_version()},
-        "datasets": HASHES[scenario.world](scenario) | {file.name: sha256(file) for file in files},
+        "datasets": HASHES[scenario.world](scenario) | {name: sha256(file) for name, file in (files or {}).items()},
     }
     path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
 

@@ -78,12 +78,12 @@ def _simulate_trained(
     wall = time.perf_counter() - started
     summary = _headline(pair) | {"policy": found.told()} | robustness.summary_of(pair) | _speed(pair, wall)
     notices = [] if fitted is scenario else [RE_SOURCES]
-    return Result(pair=pair, summary=summary, notices=notices, policy_file=found.file)
+    return Result(pair=pair, summary=summary, notices=notices, policy_files=found.files)
 
 
 def fit_for(scenario: Scenario, policy: Saved) -> Scenario:
     """The scenario with firms that can do what a policy decides."""
-    if scenario.firms.learned or len(policy.heads) <= HEADS_OF_RULES:
+    if scenario.firms.learned or len(policy.heads.get("firm", ())) <= HEADS_OF_RULES:
         return scenario
     return scenario.model_copy(update={"firms": scenario.firms.model_copy(update={"learned": True})})
 

@@ -3,7 +3,7 @@
 import math
 import resource
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -41,7 +41,7 @@ class NegotiationResult:
     reference: Century
     summary: dict[str, Any]
     behaviour: Policy = RULES
-    read: Sequence[Path] = ()  # files that say how regions behave, if they follow no rules
+    read: Mapping[str, Path] = field(default_factory=dict)  # files that say how regions behave, if no rules, by name
     notices: list[str] = field(default_factory=list)  # what a user should be told before the figures
 
     def __repr__(self) -> str:
@@ -158,7 +158,7 @@ def simulate_negotiation(
         reference=reference,
         summary=found | _speed(world, scenario, wall, len(ended.years)),
         behaviour=behaviour,
-        read=[each for each in (file, saved and saved.file) if each],
+        read=({} if file is None else {file.name: file}) | ({} if saved is None else dict(saved.files)),
         notices=notices + _unbound(scenario, world, ended),
     )
 

@@ -1,5 +1,6 @@
 """Trained policies as runs meet them; `carbonray.learn` stands above this room and is imported only where one is."""
 
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,15 +18,15 @@ class Saved(Protocol):
         """How it behaves."""
 
     @property
-    def heads(self) -> tuple[int, ...]:
-        """Levels of each of its heads."""
+    def heads(self) -> Mapping[str, tuple[int, ...]]:
+        """Levels of each head, by role that it decides for."""
 
     @property
-    def file(self) -> Path:
-        """That holds its weights."""
+    def files(self) -> Mapping[str, Path]:
+        """What holds its weights, and what a run calls it."""
 
     def told(self) -> dict[str, Any]:
-        """What a run's summary says of it; `sha256` is that of the file."""
+        """What a run's summary says of it; `sha256` tells it from all others."""
 
 
 def read_policy(policy: str | Path | Saved) -> Saved:

@@ -5,12 +5,17 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # loopback only; read when ray is imported
 os.environ["RAY_IGNORE_UNHANDLED_ERRORS"] = "1"
+TESTS = str(Path(__file__).parents[1])
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, [TESTS, os.environ.get("PYTHONPATH")])
+)  # workers meet toy worlds
 HEALTH = {"health_check_initial_delay_ms": 1000, "health_check_period_ms": 500, "health_check_timeout_ms": 1000}
 """A node that hangs is noticed by the head after seconds instead of a minute."""
 

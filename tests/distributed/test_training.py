@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import torch
 from distributed.runs import until
+from learning.tax import TaxWorld
 
 from carbonray.data.scenarios import load
 from carbonray.learn.policy_folder import load as load_policy
@@ -54,7 +55,11 @@ def parameters(trained: Any, learner: int = 0) -> dict[str, np.ndarray]:
     """The weights of one learner."""
     told = trained.learner_group.foreach_learner(lambda each: each.get_state(components="rl_module"))
     state: Any = [each.get() if hasattr(each, "get") else each for each in told][learner]
-    return dict(state["rl_module"]["default_policy"])
+    return {
+        f"{role}.{name}" if len(state["rl_module"]) > 1 else name: value
+        for role, weights in state["rl_module"].items()
+        for name, value in weights.items()
+    }
 
 
 @pytest.fixture
@@ -147,6 +152,82 @@ def test_all_learners_start_from_the_rules_and_a_checkpoint_keeps_them(connected
             np.testing.assert_array_equal(values, found[2][name], err_msg=name)
     finally:
         again.stop()
+
+
+@pytest.mark.parametrize("algorithm", ["ppo", "vdn"])
+def test_two_roles_learn_at_once_and_go_on_from_a_checkpoint(connected: None, tmp_path: Path, algorithm: str) -> None:
+    world, task = TaxWorld(), tax_task(algorithm)
+    trained = training(task)
+    try:
+        before = parameters(trained)
+        told = trained.train()
+        after = parameters(trained)
+        trained.save_checkpoint(str(tmp_path / "kept"))
+        trained.train()
+        wanted = parameters(trained)
+    finally:
+        trained.stop()
+    for role in world.roles:
+        learned = [name for name in before if name.startswith(f"{role}.method.decider.head")]
+        assert any(np.abs(after[name] - before[name]).max() > 1e-6 for name in learned), role
+    assert told["agent_steps"] == 4 * (12 * world.polluters + 3)
+    assert (told["decisions"], told["government_decisions"]) == (12, 3)
+    assert np.isfinite([told["mean_return"], told["government_mean_return"], told["government_loss"]]).all()
+    policies = load_policy(tmp_path / "kept" / "policy")
+    assert sorted(policies.heads) == ["government", "polluter"]
+    again = training(task)
+    try:
+        again.restore_from_path(str(tmp_path / "kept"))
+        again.train()
+        found = parameters(again)
+    finally:
+        again.stop()
+    for name, values in wanted.items():
+        np.testing.assert_array_equal(found[name], values, err_msg=name)
+
+
+def test_two_roles_learn_alike_with_any_number_of_learners(connected: None) -> None:
+    found = {}
+    for learners in (0, 2):
+        trained = training(tax_task("ppo"), learners=learners)
+        try:
+            trained.train()
+            found[learners] = parameters(trained)
+        finally:
+            trained.stop()
+    for name, values in found[2].items():
+        np.testing.assert_allclose(values, found[0][name], rtol=0, atol=LEARNERS_DIFFER, err_msg=name)
+
+
+def test_a_training_of_two_roles_leaves_a_policy_of_each_to_start_from(
+    cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from carbonray.learn.order import TrainingOrder
+    from carbonray.learn.train import train
+    from carbonray.report import write_report
+
+    whole = TrainingOrder.task
+    monkeypatch.setattr("carbonray.data.load_world.load_world", lambda scenario: TaxWorld())
+    monkeypatch.setattr(TrainingOrder, "task", lambda order: replace(whole(order), scenario=None))
+    asked = {"role": ["polluter", "government"], "address": cluster.address, "learn": {"hidden": 8}, "patience": 10_000}
+    found = train("law", out=tmp_path / "t", budget=2e3, **asked)
+    assert found.finished
+    assert {"mean_return", "government_mean_return", "government_loss"} <= set(found.table)
+    assert any(line.startswith("a government ") for line in found.lines())
+    assert "All polluters and governments learn" in write_report(found.folder).read_text(encoding="utf-8")
+    assert sorted(load_policy(found.policy).heads) == ["government", "polluter"]
+    more = train("law", out=tmp_path / "more", budget=1e3, start=found.folder, **asked)
+    assert more.finished
+
+
+def tax_task(algorithm: str) -> Task:
+    world = TaxWorld()
+    problems = [problem_of(world, role=role) for role in world.roles]
+    made = settings_of(algorithm, {"hidden": 8})
+    return Task(packed=pack(*problems), algorithm=algorithm, settings=made, replicas=4, budget=1e4, origin=ORIGIN)
+
+
+ORIGIN = {"world": "cbam", "scenario": "law", "command": "carbonray train law", "datasets": {}}
 
 
 def actors(cluster: Any, kind: str) -> list[int]:

@@ -1,7 +1,6 @@
 """Training without an engine: play, learn, again."""
 
-import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +12,7 @@ from carbonray.learn.method import Method
 from carbonray.learn.networks import Decider, legal_only
 from carbonray.learn.problem import Problem
 from carbonray.learn.rollout import Acted, Batch
-from carbonray.learn.task import Task, settings_of
+from carbonray.learn.task import Task, pack, settings_of
 
 METHODS = ("vdn", "actor-critic", "ppo")
 UNSEEN = 1 << 40
@@ -41,29 +40,59 @@ def train(
         watch: shown every batch.
         settings: of the algorithm.
     """
+    (method,) = train_together(
+        [problem], algorithm, iterations=iterations, replicas=replicas, seed=seed, watch=watch, **settings
+    )
+    return method
+
+
+def train_together(
+    problems: Sequence[Problem],
+    algorithm: str,
+    *,
+    iterations: int,
+    replicas: int,
+    seed: int = 0,
+    watch: Callable[[Batch], None] = lambda batch: None,
+    **settings: Any,
+) -> list[Method]:
+    """As `train`, for several roles that learn at once."""
     checked = settings_of(algorithm, settings)
-    task = Task(packed=pickle.dumps(problem), algorithm=algorithm, settings=checked, replicas=replicas, seed=seed)
-    method, rng = task.method(), torch.Generator().manual_seed(seed)
-    method.begin(seed)
-    trained = [each for each in method.parameters() if each.requires_grad]
-    optimiser = torch.optim.Adam(trained, lr=checked.learning_rate, eps=1e-5)
+    task = Task(packed=pack(*problems), algorithm=algorithm, settings=checked, replicas=replicas, seed=seed)
+    learners = [Learner(task.method(problem.role), seed) for problem in problems]
     for iteration in range(iterations):
-        batch = rollout.play(
-            problem,
-            method,
+        batches = rollout.play_together(
+            problems,
+            [learner.method for learner in learners],
             replicas=replicas,
             seed=(seed << 20) + iteration,
             progress=iteration / iterations,
             together=checked.together,
         )
-        watch(batch)
-        for minibatch in method.minibatches(batch, rng):
-            optimiser.zero_grad()
-            method(minibatch)["loss"].backward()
-            torch.nn.utils.clip_grad_norm_(trained, checked.gradient_clip)
-            optimiser.step()
-            method.after_step()
-    return method
+        for learner, batch in zip(learners, batches, strict=True):
+            watch(batch)
+            learner.learn(batch)
+    return [learner.method for learner in learners]
+
+
+class Learner:
+    """A method, its optimiser and its random numbers."""
+
+    def __init__(self, method: Method, seed: int) -> None:
+        """Begin."""
+        self.method, self.rng = method, torch.Generator().manual_seed(seed)
+        method.begin(seed)
+        self.trained = [each for each in method.parameters() if each.requires_grad]
+        self.optimiser = torch.optim.Adam(self.trained, lr=method.settings.learning_rate, eps=1e-5)
+
+    def learn(self, batch: Batch) -> None:
+        """The gradient steps that follow from a batch."""
+        for minibatch in self.method.minibatches(batch, self.rng):
+            self.optimiser.zero_grad()
+            self.method(minibatch)["loss"].backward()
+            torch.nn.utils.clip_grad_norm_(self.trained, self.method.settings.gradient_clip)
+            self.optimiser.step()
+            self.method.after_step()
 
 
 @dataclass(frozen=True)

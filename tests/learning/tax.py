@@ -18,8 +18,8 @@ from torch.nn.functional import one_hot
 from carbonray.worlds import exact
 from carbonray.worlds.world import Bid, Ids, Mail, Observation, Outcome, Pool, Role, Rows, Shocks
 
-TENTHS = 11
-"""Levels of both heads: 0, 0.1 .. 1."""
+PARTS = 6
+"""Levels of both heads: 0, 0.2 .. 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +54,8 @@ class TaxWorld:
     @property
     def roles(self) -> Mapping[str, Role]:
         """Many, and one."""
-        polluter = Role(count=self.polluters, features=1, heads=(TENTHS,))
-        return {"polluter": polluter, "government": Role(count=1, features=1, heads=(TENTHS,), every=self.every)}
+        polluter = Role(count=self.polluters, features=1, heads=(PARTS,))
+        return {"polluter": polluter, "government": Role(count=1, features=1, heads=(PARTS,), every=self.every)}
 
     @property
     def agents_by_region(self) -> Mapping[str, int]:
@@ -89,7 +89,7 @@ class TaxWorld:
         found = {}
         for role, values in seen.items():
             shape = (len(values), len(agents.ids[role]))
-            mask = torch.ones(*shape, TENTHS, dtype=torch.bool)
+            mask = torch.ones(*shape, PARTS, dtype=torch.bool)
             found[role] = Observation(values=values[:, None, None].expand(*shape, 1), mask=mask)
         return found
 
@@ -102,13 +102,13 @@ class TaxWorld:
         }
 
     def decode(self, choices: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """[B, n] tenths."""
-        return {role: chosen[..., 0].to(torch.float64) / (TENTHS - 1) for role, chosen in choices.items()}
+        """[B, n] fifths."""
+        return {role: chosen[..., 0].to(torch.float64) / (PARTS - 1) for role, chosen in choices.items()}
 
     def encode(self, actions: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """What polluters answer; that the government has no tax is no advice."""
-        level = (actions["polluter"] * (TENTHS - 1)).round().long()
-        return {"polluter": one_hot(level, TENTHS)} if self.answering else {}
+        level = (actions["polluter"] * (PARTS - 1)).round().long()
+        return {"polluter": one_hot(level, PARTS)} if self.answering else {}
 
     def act(self, agents: People, commons: Law, actions: Mapping[str, Tensor], shocks: Shocks) -> tuple[People, Bid]:
         """Polluters abate; the government decrees."""
@@ -139,4 +139,4 @@ class TaxWorld:
             "polluter": -(m.square() / 2 + paid * (1 - m)),
             "government": welfare[:, None].expand(-1, len(agents.ids["government"])),
         }
-        return agents, Outcome(reward=reward, terminated=False, accounts=Bid())
+        return agents, Outcome(reward=reward, terminated=commons.step >= self.steps, accounts=Bid())

@@ -26,7 +26,7 @@ def test_every_scenario_has_one() -> None:
 class TestEach:
     def test_it_is_small_and_says_what_it_is(self, name: str) -> None:
         saved = load(name)
-        assert saved.file.stat().st_size <= LARGEST
+        assert saved.files["policy.npz"].stat().st_size <= LARGEST
         card = saved.card
         assert f"{card.world}/{card.scenario}" == name
         assert card.agent_steps >= 1e5

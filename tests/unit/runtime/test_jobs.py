@@ -235,7 +235,7 @@ print(importlib.metadata.version("carbonray"), sys.modules["carbonray"].__file__
 def written(out: Path, *settings: str, target: str = "law", actions: Path | None = None, **summary: Any) -> Path:
     """The folder of a whole run as far as a job looks at it."""
     out.mkdir()
-    outputs.write_config(load(target, settings), out / "config.yaml", [actions] if actions else [])
+    outputs.write_config(load(target, settings), out / "config.yaml", {actions.name: actions} if actions else {})
     whole = {"interrupted": False, "ablation": [], "uncertainty": {"draws": DRAWS}}
     outputs.write_json(whole | summary, out / "summary.json")
     return out
