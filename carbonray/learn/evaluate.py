@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from carbonray.config import ScenarioError
+from carbonray.config import Scenario, ScenarioError
 from carbonray.config_worlds import AnyScenario
 from carbonray.data.load_world import load_world
 from carbonray.kpi.leakage import interval
@@ -28,7 +28,7 @@ from carbonray.learn.measures import MEASURES, focal
 from carbonray.learn.policy_folder import AnySaved, load
 from carbonray.runtime import outputs
 from carbonray.runtime.simulate import RUNNERS, Progress, RunResult, load_target, silent
-from carbonray.runtime.simulate_cbam import RE_SOURCES, fit_for
+from carbonray.runtime.simulate_cbam import changes_told, fit_for
 from carbonray.worlds.world import WorldError
 
 UNITS = {
@@ -167,7 +167,9 @@ def evaluate(
         figures = compared(_table(rows, DEVIATES, STAYS), DEVIATES, STAYS)
         told["best_response"] = {"policy": response.told(), "figures": figures}
     interrupted = {"interrupted": True} if len(done) + len(broken) < seeds else {}
-    changed = [] if scenario is asked_for else [RE_SOURCES]
+    changed = (
+        changes_told(asked_for, scenario) if isinstance(scenario, Scenario) and isinstance(asked_for, Scenario) else []
+    )
     return Evaluation(
         scenario=scenario.model_copy(update={"seed": done[0]}),
         result=replace(

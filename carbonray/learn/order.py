@@ -166,7 +166,7 @@ class TrainingOrder(BaseModel):
         return [
             problem_of(
                 worlds[0],
-                beside=worlds[1:],
+                beside=worlds[1:] if any(worlds[0].roles[each].beside for each in roles) else (),
                 role=role,
                 team=self.team if worlds[0].roles[role].count > 1 else "agent",  # one alone shares with nobody
                 ids=ids,

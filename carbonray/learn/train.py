@@ -19,6 +19,7 @@ from typing import Any
 
 import pandas as pd
 
+from carbonray.config import Scenario
 from carbonray.config_worlds import AnyScenario
 from carbonray.data.scenarios import names
 from carbonray.learn.order import TrainingOrder, order_of, read_order
@@ -142,6 +143,7 @@ def train(
         TrainingError: if it failed for good; `resume_training` goes on from its last checkpoint.
     """
     scenario = _learning(target, settings, firms=firms, years=years)
+    scenario = _with_roles(scenario, [role] if isinstance(role, str) else role or (), against)
     order = order_of(
         world=scenario.world, scenario=scenario.model_dump(mode="json"), changes=tuple(settings),
         algorithm=algorithm, role=role, team=team, alone=alone, against=None if against is None else str(against),
@@ -228,6 +230,15 @@ def _learning(
     given = firms is not None or any(setting.startswith("firms.number=") for setting in settings)
     changed = {"learned": True, "number": FIRMS} if shipped and not given else {"learned": True}
     return scenario.model_copy(update={"firms": scenario.firms.model_copy(update=changed)})
+
+
+def _with_roles(scenario: AnyScenario, roles: Sequence[str], against: str | Path | None) -> AnyScenario:
+    """The scenario with a regulator if one learns, and with firms that follow plain rules if they do not."""
+    if not isinstance(scenario, Scenario) or "regulator" not in roles:
+        return scenario
+    firms = scenario.firms.model_copy(update={"learned": "firm" in roles or against is not None})
+    acting = scenario.regulator.model_copy(update={"acts": True})
+    return scenario.model_copy(update={"regulator": acting, "firms": firms})
 
 
 def _fresh(scenario: AnyScenario, parent: Path = Path("runs")) -> Path:

@@ -77,21 +77,32 @@ def _simulate_trained(
     pair = run(fitted, device=device, policy=found.trained, runtime=runtime, progress=telling(progress))
     wall = time.perf_counter() - started
     summary = _headline(pair) | {"policy": found.told()} | robustness.summary_of(pair) | _speed(pair, wall)
-    notices = [] if fitted is scenario else [RE_SOURCES]
+    notices = changes_told(scenario, fitted)
     return Result(pair=pair, summary=summary, notices=notices, policy_files=found.files)
 
 
 def fit_for(scenario: Scenario, policy: Saved) -> Scenario:
-    """The scenario with firms that can do what a policy decides."""
-    if scenario.firms.learned or len(policy.heads.get("firm", ())) <= HEADS_OF_RULES:
-        return scenario
-    return scenario.model_copy(update={"firms": scenario.firms.model_copy(update={"learned": True})})
+    """The scenario with agents that can do what a policy decides; itself if they can already."""
+    changes: dict[str, Any] = {}
+    if not scenario.firms.learned and len(policy.heads.get("firm", ())) > HEADS_OF_RULES:
+        changes["firms"] = scenario.firms.model_copy(update={"learned": True})
+    if not scenario.regulator.acts and "regulator" in policy.heads:
+        changes["regulator"] = scenario.regulator.model_copy(update={"acts": True})
+    return scenario.model_copy(update=changes) if changes else scenario
+
+
+def changes_told(scenario: Scenario, fitted: Scenario) -> list[str]:
+    """What a user is told whose scenario is changed so that a policy fits."""
+    found = []
+    if fitted.firms.learned != scenario.firms.learned:
+        found.append("firms.learned=true: this policy re-sources and relocates")
+    if fitted.regulator.acts != scenario.regulator.acts:
+        found.append("regulator.acts=true: this policy turns the law")
+    return found
 
 
 HEADS_OF_RULES = 2
 """Heads of firms that cannot re-source."""
-RE_SOURCES = "firms.learned=true: this policy re-sources and relocates"
-"""What a user is told whose scenario is changed so that a policy fits."""
 
 
 def draws_of(asked: int | None, *, robust: bool) -> int:

@@ -24,6 +24,7 @@ class Role:
     features: int  # length of an observation
     heads: tuple[int, ...]  # levels of each action head
     every: int = 1  # steps between decisions
+    beside: bool = True  # whether it has anything to decide in a reference run
     rest: tuple[int, ...] | None = None  # level of each head that changes nothing, where there is one
     stake: Tensor | None = None  # [count] unit in which each agent's reward is counted; one where left out
     kinds: Mapping[str, Tensor] = field(default_factory=dict)  # sector, region -> [count] int64: who belongs together

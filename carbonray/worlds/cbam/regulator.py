@@ -51,6 +51,7 @@ def role() -> Role:
         features=len(FEATURES),
         heads=tuple(len(levels) for levels in LEVERS.values()),
         every=QUARTERS,
+        beside=False,
         rest=REST,
     )
 
