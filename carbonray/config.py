@@ -133,6 +133,9 @@ class Policy(Frozen):
     """Embedded t CO2 a year below which an exporter is not charged."""
 
 
+Lever = Literal["coverage", "free_allocation", "cbam_factor", "export_rebate", "support_home", "support_abroad"]
+
+
 class Regulator(Frozen):
     """A government that decides every year how the law of the next one departs from the scenario's, within bounds."""
 
@@ -146,6 +149,10 @@ class Regulator(Frozen):
     """Weight of a euro of value added that is lost at home."""
     revenue: NonNegative = 0.1
     """Weight of a euro that auctions and the border bring, less what is paid for abatement."""
+    levers: tuple[Lever, ...] = (
+        "coverage", "free_allocation", "cbam_factor", "export_rebate", "support_home", "support_abroad",
+    )  # fmt: skip
+    """What it may turn; the rest of the law stays as it is."""
     extensible: tuple[str, ...] = ("STL", "ALU", "OMT", "CEM", "ONM", "FER", "OCH", "MET", "NMM", "CHE")
     """Sectors all of whose output it may cover."""
 

@@ -85,6 +85,7 @@ class PolicyParams:
     retaliation: float
     threshold: float  # Mt CO2 a quarter
     regulated: bool  # whether a regulator turns the law
+    levers: tuple[str, ...]  # what it may turn
     extensible: Tensor  # [S] bool, all of whose output it may cover
 
     @property
@@ -311,6 +312,7 @@ def calibrate_policy(economy: Economy, scenario: Scenario, laws: Sequence[Policy
         retaliation=policy.retaliation * (policy.cbam and policy.enforced),
         threshold=policy.threshold_t * 1e-6 / QUARTERS,
         regulated=scenario.regulator.acts,
+        levers=scenario.regulator.levers,
         extensible=_among(economy, scenario.regulator.extensible),
     )
 

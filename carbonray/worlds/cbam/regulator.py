@@ -143,7 +143,7 @@ def reward(commons: Commons, count: int) -> Tensor:
 
 
 def observe(model: Model, commons: Commons, count: int) -> Observation:
-    """[B, n, features]: every decree is legal."""
+    """[B, n, features], and the levels of the levers that it may turn; of others those that leave the law."""
     policy, batch = model.policy, len(commons.decree)
     year = min(commons.step // QUARTERS + 1, model.steps // QUARTERS)
     law = policy.law.in_year(year, batch)
@@ -157,5 +157,6 @@ def observe(model: Model, commons: Commons, count: int) -> Observation:
         *(10 * commons.last_year).unbind(1),
     ]
     values = torch.stack(columns, 1).unsqueeze(1).expand(-1, count, -1)
-    legal = torch.ones(batch, count, sum(map(len, LEVERS.values())), dtype=torch.bool, device=values.device)
-    return Observation(values=values, mask=legal)
+    legal = [name in policy.levers or level == 0 for name, levels in LEVERS.items() for level in levels]
+    mask = torch.tensor(legal, device=values.device).expand(batch, count, -1)
+    return Observation(values=values, mask=mask)

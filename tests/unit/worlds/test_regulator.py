@@ -108,6 +108,20 @@ class TestDecrees:
         assert found.cbam_factor >= found.free_share - 1e-12  # nobody abroad pays for what is free at home
         assert torch.equal(found.price, law.price)
 
+    def test_only_levers_of_the_scenario_may_be_turned(self, small_economy: Economy, small_scenario: Make) -> None:
+        scenario = small_scenario("law", years=1, **ACTS, **{"regulator.levers": ["coverage", "export_rebate"]})
+        world = build_world(scenario, small_economy)
+        ids = {name: np.arange(role.count) for name, role in world.roles.items()}
+        agents, commons = world.reset(0, 2, ids)
+        mask = world.observe(agents, commons)["regulator"].mask
+        assert mask.shape == (2, 1, sum(len(levels) for levels in LEVERS.values()))
+        sizes = [len(levels) for levels in LEVERS.values()]
+        open_levels = dict(zip(LEVERS, (int(part.sum()) for part in mask[0, 0].split(sizes)), strict=True))
+        free = {name: len(levels) if name in ("coverage", "export_rebate") else 1 for name, levels in LEVERS.items()}
+        assert open_levels == free
+        rest = [part[place] for part, place in zip(mask[0, 0].split(sizes), REST, strict=True)]
+        assert all(rest)
+
     def test_a_reference_stays_off(self, small_economy: Economy, small_scenario: Make) -> None:
         world = build_world(small_scenario("law", years=2, **ACTS).reference(), small_economy)
         turned = {0: level(export_rebate=1.0, support_home=0.5, support_abroad=0.1)}
