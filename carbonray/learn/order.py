@@ -135,7 +135,7 @@ class TrainingOrder(BaseModel):
             budget=self.budget,
             tolerance=self.tolerance,
             patience=self.patience,
-            scenario=None if self.alone else scenario,  # who learned alone says nothing of a scenario where all do so
+            scenario=None if self.alone or others else scenario,  # it is measured with rules for all who did not learn
             origin={
                 "world": self.world,
                 "scenario": scenario.name,
