@@ -9,7 +9,6 @@ where it stopped.
 
 import json
 import shlex
-from collections import Counter
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
@@ -96,7 +95,7 @@ def build_predictor(
     _open(folder, ground, wanted, size)
     if (folder / PREDICTOR).exists():
         return Built(folder=folder / PREDICTOR, card=folders.load(folder / PREDICTOR).card)
-    failures = gather(ground, wanted, folder, place, progress)
+    gather(ground, wanted, folder, place, progress)
     with threads(1):
         model, domain, cases = _fitted(ground, wanted, folder, progress)
         progress("judging", 0, 1)
@@ -112,7 +111,7 @@ def build_predictor(
         "datasets": HASHES["cbam"](ground.base),
         "base": ground.base.model_dump(mode="json"),
         "runs": {stream: len(each) for stream, each in cases.items()},
-        "failed": dict(Counter(_reason(each) for each in failures)),
+        "failed": LAWS * sum(wanted.economies.values()) - sum(map(len, cases.values())),
         "measured": measured,
     }
     with whole_folder(folder / PREDICTOR) as draft:
@@ -201,7 +200,7 @@ def _fitted(ground: Ground, size: Size, folder: Path, progress: Progress) -> tup
     calibrate = cases["calibrate"]
     calibration = calibration_of(model, floor, calibrate.rows, calibrate.figures)
     domain = domain_of(ground.layout, fitted.rows, calibrate.rows)
-    return replace(model, calibration=calibration), domain, cases | {"train": fitted}
+    return replace(model, calibration=calibration), domain, cases | {"train": fitted, "floor": aside}
 
 
 def _read(folder: Path, stream: str, ground: Ground, place: Any, size: Size) -> Cases:
@@ -220,11 +219,6 @@ def _judged(ground: Ground, model: Model, domain: Domain, cases: dict[str, Cases
         "monotone": judge.monotone(model, test),
         "baselines": judge.baselines(ground.layout, model, cases["train"], test, seed),
     }
-
-
-def _reason(failure: str) -> str:
-    """The part of a message that is the same for all alike."""
-    return failure.partition(": ")[2].partition(",")[0] or failure[:80]
 
 
 def runs_table(model: Model, cases: Cases) -> pd.DataFrame:

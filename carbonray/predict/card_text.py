@@ -16,8 +16,7 @@ def card_lines(card: Card) -> list[str]:
     """Accuracy, coverage and baselines, as the command line prints them."""
     measured = card.measured
     runs = ", ".join(f"{count:,} to {stream}" for stream, count in card.runs.items())
-    failed = sum(card.failed.values())
-    lines = [f"{card.size} predictor of {card.economy}: {runs}; {failed} laws whose market did not clear", ""]
+    lines = [f"{card.size} predictor of {card.economy}: {runs}; laws whose market did not clear: {card.failed}", ""]
     lines.append(f"{'on runs that it never saw':<38}{'MAPE':>8}{'MAE below 1 pt':>16}{'r':>8}{'90 % hold':>11}")
     for name, words in SHOWN.items():
         one, held = measured["accuracy"][name], measured["coverage"][name]["0.9"]

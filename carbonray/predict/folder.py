@@ -65,8 +65,8 @@ class Card(BaseModel):
     """The scenario that all runs share but for what is drawn."""
     runs: dict[str, int]
     """Runs by use: train, calibrate, test, corner."""
-    failed: dict[str, int]
-    """Laws whose market did not clear, by reason."""
+    failed: int
+    """Laws that were drawn and have no run, for no prices cleared their market."""
     networks: int
     """Whose mean it gives."""
     hidden: int

@@ -15,6 +15,7 @@ from carbonray.predict.inputs import Layout, rows_of
 from carbonray.predict.quantities import Figures
 from carbonray.predict.space import STREAMS, economy_draw, firms_of, law_draws
 from carbonray.runtime.inprocess import threads
+from carbonray.runtime.outputs import OutputError
 from carbonray.runtime.simulate import Progress, silent
 from carbonray.runtime.uncertainty import FAILURES
 from carbonray.runtime.work import Place, Work
@@ -55,11 +56,11 @@ Task = tuple[str, int]  # stream and number of an economy
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What came of an economy: its cases, and laws that failed."""
+    """What came of an economy: the cases of the laws whose market cleared, or why nobody knows."""
 
     task: Task
     cases: Cases | None
-    failures: tuple[str, ...] = ()
+    lost: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +69,6 @@ class Tried:
 
     laws: Sequence[Policy]
     outcome: Outcome | None
-    failures: tuple[str, ...] = ()
 
 
 def tasks_of(size: Size) -> list[Task]:
@@ -77,7 +77,7 @@ def tasks_of(size: Size) -> list[Task]:
 
 
 def try_economy(ground: Ground, task: Task) -> Answer:
-    """Run the laws of an economy; those whose market does not clear are left out, and told."""
+    """Run the laws of an economy; those whose market does not clear are left out."""
     stream, number = task
     base = ground.base
     scenario = economy_draw(base, ground.layout.partners, seed=ground.seed, stream=stream, number=number)
@@ -88,9 +88,9 @@ def try_economy(ground: Ground, task: Task) -> Answer:
             tried = Tried(laws=laws, outcome=try_laws(scenario, ground.economy, laws))
         except FAILURES:
             tried = _one_by_one(ground, scenario, laws)
-    done, outcome, failures = tried.laws, tried.outcome, tried.failures
+    done, outcome = tried.laws, tried.outcome
     if outcome is None:
-        return Answer(task=task, cases=None, failures=failures)
+        return Answer(task=task, cases=None)
     scenarios = [scenario.model_copy(update={"policy": law}) for law in done]
     figures = Figures(
         foreign=outcome.foreign,
@@ -100,44 +100,49 @@ def try_economy(ground: Ground, task: Task) -> Answer:
     )
     rows = rows_of(ground.layout, base, scenarios)
     cases = Cases(group=np.full(len(done), number), rows=rows, figures=figures)
-    return Answer(task=task, cases=cases, failures=failures)
+    return Answer(task=task, cases=cases)
 
 
 def _one_by_one(ground: Ground, scenario: Scenario, laws: Sequence[Policy]) -> "Tried":
-    """Laws that can be run, what came of them, and why the others cannot."""
-    done, outcomes, failures = [], [], []
+    """Laws that can be run, and what came of them."""
+    done, outcomes = [], []
     for law in laws:
         try:
             outcomes.append(try_laws(scenario, ground.economy, [law]))
             done.append(law)
-        except FAILURES as error:
-            failures.append(str(error))
+        except FAILURES:
+            continue
     if not outcomes:
-        return Tried(laws=[], outcome=None, failures=tuple(failures))
+        return Tried(laws=[], outcome=None)
     names: Any = ("foreign", "home", "output", "money")
     joined = {name: np.concatenate([getattr(one, name) for one in outcomes]) for name in names}
     outcome = Outcome(base_output=outcomes[0].base_output, **joined)
-    return Tried(laws=done, outcome=outcome, failures=tuple(failures))
+    return Tried(laws=done, outcome=outcome)
 
 
-def gather(ground: Ground, size: Size, folder: Path, place: Place, progress: Progress = silent) -> list[str]:
-    """Run what is not in the folder yet; gives the failures of these runs."""
+def gather(ground: Ground, size: Size, folder: Path, place: Place, progress: Progress = silent) -> None:
+    """Run what is not in the folder yet.
+
+    Raises:
+        OutputError: if economies were lost with what ran them; all others are there, and the same call goes on.
+    """
     tasks = tasks_of(size)
     runs = folder / dataset.RUNS
     there = {path.name for path in runs.glob("*.parquet")} if runs.exists() else set()
     left = [number for number, task in enumerate(tasks) if dataset.file_of(*task) not in there]
     work: Work[Ground, Task, Answer] = Work(function=try_economy, shared=ground, task=tasks.__getitem__, lost=_lost)
-    failures: list[str] = []
+    lost: list[str] = []
     done = len(tasks) - len(left)
     progress("simulating economies", done, len(tasks))
     for answer in place.answers(work, left):
-        failures += answer.failures
+        lost += [answer.lost] if answer.lost else []
         if answer.cases is not None:
             dataset.write(folder, *answer.task, ground.layout, answer.cases)
         done += 1
         progress("simulating economies", done, len(tasks))
-    return failures
+    if lost:
+        raise OutputError(f"{folder}: {len(lost)} economies were lost ({lost[0]}); the same command tries them again")
 
 
 def _lost(number: int, why: str) -> Answer:
-    return Answer(task=("", number), cases=None, failures=(why,))
+    return Answer(task=("", number), cases=None, lost=why)
