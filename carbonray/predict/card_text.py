@@ -20,18 +20,23 @@ def card_lines(card: Card) -> list[str]:
     lines.append(f"{'on runs that it never saw':<38}{'MAPE':>8}{'MAE below 1 pt':>16}{'r':>8}{'90 % hold':>11}")
     for name, words in SHOWN.items():
         one, held = measured["accuracy"][name], measured["coverage"][name]["0.9"]
-        below = f"{100 * one['mae_below_a_point']:.2f} pt"
-        lines.append(f"{words:<38}{100 * one['mape']:>7.1f}%{below:>16}{one['r']:>8.3f}{100 * held:>10.1f}%")
+        below = f"{_shown(one['mae_below_a_point'], 2)} pt"
+        mape, share = f"{_shown(one['mape'])}%", f"{_shown(held)}%"
+        lines.append(f"{words:<38}{mape:>8}{below:>16}{_shown(one['r'], 3, 1):>8}{share:>11}")
     lines += ["", f"{'leakage over 10 years, all goods':<52}{'MAPE':>8}{'MAE':>9}{'r':>8}"]
-    best = {"this predictor": measured["accuracy"], **measured["baselines"]}
-    for words, table in best.items():
+    for words, table in {"this predictor": measured["accuracy"], **measured["baselines"]}.items():
         one = table["leakage_rate_10_years"]
-        lines.append(f"{words:<52}{100 * one['mape']:>7.1f}%{100 * one['mae']:>6.2f} pt{one['r']:>8.3f}")
-    corner = measured["corner"]
-    lines += ["", f"prices above any seen: flagged in {100 * corner['flagged']:.0f} % of runs"]
+        mape, mae = f"{_shown(one['mape'])}%", f"{_shown(one['mae'], 2)} pt"
+        lines.append(f"{words:<52}{mape:>8}{mae:>9}{_shown(one['r'], 3, 1):>8}")
+    lines += ["", f"prices above any seen: flagged in {_shown(measured['corner']['flagged'], 0)} % of runs"]
     for name, one in measured["monotone"].items():
         lines.append(
-            f"{name}: goes the wrong way in {100 * one['wrong']:.1f} % of {one['cases']} cases, "
-            f"by {100 * one['worst']:.2f} points at worst"
+            f"{name}: goes the wrong way in {_shown(one['wrong'])} % of {one['cases']} cases, "
+            f"by {_shown(one['worst'], 2)} points at worst"
         )
     return lines
+
+
+def _shown(value: float | None, digits: int = 1, scale: float = 100.0) -> str:
+    """A share in per cent, or what `scale` makes of it; a dash where no case tells."""
+    return "-" if value is None else f"{scale * value:.{digits}f}"

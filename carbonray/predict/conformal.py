@@ -70,8 +70,8 @@ def _quantile(miss: Array, level: float) -> Array:
     return np.where(enough, taken, np.inf)
 
 
-def coverage(truth: Array, mean: Array, half: Array) -> tuple[float, int]:
-    """Share of cases that lie within their interval, and how many there are."""
+def coverage(truth: Array, mean: Array, half: Array) -> tuple[float | None, int]:
+    """Share of cases that lie within their interval, none if there are no cases, and how many there are."""
     known = np.isfinite(truth) & np.isfinite(mean)
     inside = np.abs(truth - mean) <= half
-    return float(inside[known].mean()) if known.any() else float("nan"), int(known.sum())
+    return float(inside[known].mean()) if known.any() else None, int(known.sum())

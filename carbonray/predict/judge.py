@@ -25,24 +25,33 @@ TOLERANCE = 1e-3
 """Rate by which a prediction may go the wrong way before it counts."""
 
 
-def errors_of(truth: Array, found: Array) -> dict[str, float]:
-    """Of a rate: mean absolute percentage error from one point on, mean absolute error below in points, correlation."""
+def errors_of(truth: Array, found: Array) -> dict[str, float | None]:
+    """Of a rate: mean absolute percentage error from one point on, mean absolute error below in points, correlation.
+
+    None where no case tells.
+    """
     known = np.isfinite(truth) & np.isfinite(found)
     right, told = truth[known], found[known]
     large = np.abs(right) > POINT
     miss = np.abs(told - right)
+    share = miss[large] / np.abs(right[large])
+    varies = len(right) > 1 and right.std() > 0 and told.std() > 0
     return {
         "cases": int(known.sum()),
-        "mape": float((miss / np.abs(right))[large].mean()) if large.any() else float("nan"),
-        "median_ape": float(np.median((miss / np.abs(right))[large])) if large.any() else float("nan"),
-        "share_over_a_point": float(large.mean()),
-        "mae_below_a_point": float(miss[~large].mean()) if (~large).any() else float("nan"),
-        "mae": float(miss.mean()),
-        "r": float(np.corrcoef(right, told)[0, 1]),
+        "mape": _mean(share),
+        "median_ape": float(np.median(share)) if len(share) else None,
+        "share_over_a_point": _mean(large),
+        "mae_below_a_point": _mean(miss[~large]),
+        "mae": _mean(miss),
+        "r": float(np.corrcoef(right, told)[0, 1]) if varies else None,
     }
 
 
-def accuracy(model: Model, cases: Cases) -> dict[str, dict[str, float]]:
+def _mean(values: NDArray[Any]) -> float | None:
+    return float(values.mean()) if len(values) else None
+
+
+def accuracy(model: Model, cases: Cases) -> dict[str, dict[str, float | None]]:
     """Errors of every rate on cases that were not fitted."""
     found, truth = model.predict(cases.rows).mean, quantities(cases.figures, model.place)
     names = [f"{name}{goods}" for goods in ("", "_cbam_goods") for name in RATES]
@@ -59,11 +68,11 @@ def fits(model: Model, cases: Cases) -> dict[str, float]:
     }
 
 
-def coverages(model: Model, cases: Cases) -> dict[str, dict[str, float]]:
+def coverages(model: Model, cases: Cases) -> dict[str, dict[str, float | None]]:
     """Share of intervals that hold the simulation, by quantity and level, and the cases that they rest on."""
     found, truth = model.predict(cases.rows), quantities(cases.figures, model.place)
     assert model.calibration is not None
-    table: dict[str, dict[str, float]] = {}
+    table: dict[str, dict[str, float | None]] = {}
     for name, values in truth.items():
         table[name] = {}
         for level in LEVELS:
@@ -73,7 +82,7 @@ def coverages(model: Model, cases: Cases) -> dict[str, dict[str, float]]:
     return table
 
 
-def corner(domain: Domain, names: tuple[str, ...], cases: Cases, model: Model) -> dict[str, float]:
+def corner(domain: Domain, names: tuple[str, ...], cases: Cases, model: Model) -> dict[str, float | None]:
     """Runs at prices above any seen: how often the flag fires, and how wrong the figures that it withholds would be."""
     fired = [bool(outside) for outside in domain.outside(cases.rows, names)]
     return {"flagged": float(np.mean(fired)), **accuracy(model, cases)["leakage_rate_10_years"]}
@@ -85,7 +94,7 @@ def within(domain: Domain, layout: Layout, cases: Cases) -> float:
     return float(np.mean([not (outside or unlike) for outside, unlike in flags]))
 
 
-def monotone(model: Model, cases: Cases) -> dict[str, dict[str, float]]:
+def monotone(model: Model, cases: Cases) -> dict[str, dict[str, float | None]]:
     """Where theory has a sign: a charge with less deducted, or that there is at all, never raises leakage.
 
     Each case under the charge is asked once more with a lever turned; what counts is the share of cases whose leakage
@@ -100,7 +109,7 @@ def monotone(model: Model, cases: Cases) -> dict[str, dict[str, float]]:
         "cbam": (lambda on: 0 * on, 1.0),
         "coverage": (lambda share: share * 0.8, 1.0),
     }
-    table = {}
+    table: dict[str, dict[str, float | None]] = {}
     for name, (turn, sign) in turns.items():
         mine = np.array([one.partition(".")[0] == name for one in layout.names])
         changed = np.where(mine, turn(rows), rows)
@@ -109,9 +118,9 @@ def monotone(model: Model, cases: Cases) -> dict[str, dict[str, float]]:
         wrong = moved < -TOLERANCE
         table[name] = {
             "cases": len(moved),
-            "wrong": float(wrong.mean()),
-            "worst": float(-moved.min()),
-            "mean": float(moved.mean()),
+            "wrong": _mean(wrong),
+            "worst": float(-moved.min()) if len(moved) else None,
+            "mean": _mean(moved),
         }
     return table
 
