@@ -15,7 +15,7 @@ import typer
 from carbonray.cli_bench_train import bench_train
 from carbonray.cli_jobs import jobs, submit
 from carbonray.cli_learn import evaluate, train
-from carbonray.cli_predict import predict, predictor
+from carbonray.cli_predict import bench_predict, predict, predictor
 from carbonray.cli_sweep import sweep
 
 app = typer.Typer(
@@ -493,6 +493,7 @@ def bench_world(
 
 
 bench.command("train")(bench_train)
+bench.command("predict")(bench_predict)
 
 
 @bench.command("runtime")

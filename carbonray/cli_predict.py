@@ -46,6 +46,25 @@ def predict(
     print(json.dumps(found.to_dict(), indent=2) if as_json else "\n".join(found.lines()))
 
 
+def bench_predict(
+    built: Built = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Also write the table here.")] = None,
+) -> None:
+    """Milliseconds of a prediction on one core, alone and in batches, beside the networks alone."""
+    from carbonray.cli import _progress
+    from carbonray.predict.bench_predict import bench_predict as measure
+    from carbonray.predict.bench_predict import print_predict
+    from carbonray.runtime.outputs import check_free, write_json
+
+    if out is not None:
+        check_free(out)
+    with _progress() as tell:
+        rows = measure(built, tell)
+    print_predict(rows)
+    if out is not None:
+        write_json({"predict": rows}, out)
+
+
 @predictor.command("build")
 def build(
     size: Annotated[str, typer.Option(help="small, minutes on two cores; or full, what ships.")] = "small",

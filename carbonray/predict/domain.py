@@ -75,8 +75,10 @@ def domain_of(layout: Layout, rows: Array, others: Array) -> Domain:
 
 def _nearest(paths: Array, examples: Array) -> Array:
     """[N] root mean square over the years from paths [N, Y] to the nearest of the examples [K, Y]."""
-    squares = (paths**2).sum(1)[:, None] + (examples**2).sum(1) - 2 * paths @ examples.T
-    return np.asarray(np.sqrt(np.maximum(squares.min(1), 0.0) / paths.shape[1]))
+    squares = (-2 * paths) @ examples.T
+    squares += (examples**2).sum(1)
+    away = squares.min(1) + (paths**2).sum(1)
+    return np.asarray(np.sqrt(np.maximum(away, 0.0) / paths.shape[1]))
 
 
 def _spread_out(paths: Array) -> Array:
