@@ -21,13 +21,15 @@ def card_lines(card: Card) -> list[str]:
     lines.append(f"{'on runs that it never saw':<38}{'MAPE':>8}{'MAE below 1 pt':>16}{'r':>8}{'90 % hold':>11}")
     for name, words in SHOWN.items():
         one, held = measured["accuracy"][name], measured["coverage"][name]["0.9"]
-        below = f"{100 * one['mae_below_a_point']:.2f} pt"
-        lines.append(f"{words:<38}{100 * one['mape']:>7.1f}%{below:>16}{one['r']:>8.3f}{100 * held:>10.1f}%")
+        below = _told(one["mae_below_a_point"], "{:.2%}").replace("%", " pt")
+        shares = f"{_told(one['mape'], '{:.1%}'):>8}{below:>16}"
+        lines.append(f"{words:<38}{shares}{_told(one['r'], '{:.3f}'):>8}{_told(held, '{:.1%}'):>11}")
     lines += ["", f"{'leakage over 10 years, all goods':<52}{'MAPE':>8}{'MAE':>9}{'r':>8}"]
     best = {"this predictor": measured["accuracy"], **measured["baselines"]}
     for words, table in best.items():
         one = table["leakage_rate_10_years"]
-        lines.append(f"{words:<52}{100 * one['mape']:>7.1f}%{100 * one['mae']:>6.2f} pt{one['r']:>8.3f}")
+        points = _told(one["mae"], "{:.2%}").replace("%", " pt")
+        lines.append(f"{words:<52}{_told(one['mape'], '{:.1%}'):>8}{points:>9}{_told(one['r'], '{:.3f}'):>8}")
     corner = measured["corner"]
     lines += ["", f"prices above any seen: flagged in {100 * corner['flagged']:.0f} % of runs"]
     for name, one in measured["monotone"].items():
@@ -36,3 +38,8 @@ def card_lines(card: Card) -> list[str]:
             f"by {100 * one['worst']:.2f} points at worst"
         )
     return lines
+
+
+def _told(value: float | None, pattern: str) -> str:
+    """A figure in words; card.json has null where there is none."""
+    return "–" if value is None or value != value else pattern.format(value)
