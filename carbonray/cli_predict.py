@@ -1,6 +1,7 @@
 """`carbonray predict` and `carbonray predictor`: leakage in milliseconds, and how what says it is built."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -28,17 +29,25 @@ def predict(
     year: Annotated[int | None, typer.Option(help="Of the ranking; the last if left out.")] = None,
     top: Annotated[int, typer.Option(min=1, help="Rows of the ranking.")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
+    out: Annotated[Path | None, typer.Option(help="New folder for a report and all tables.")] = None,
 ) -> None:
     """Predict leakage by year, sector and partner with intervals, in milliseconds."""
     from carbonray.cli import _progress
     from carbonray.config import ScenarioError
     from carbonray.predict.prediction import predict_leakage
     from carbonray.predict.prediction_text import risk_lines
+    from carbonray.runtime.outputs import check_free
 
     if risk not in (None, "cells", "plants"):
         raise ScenarioError(f"--risk {risk}: choose cells or plants")
+    if out is not None:
+        check_free(out)
     with _progress() as tell:
         found = predict_leakage(target, settings=settings or (), built=built, level=level, check=check, progress=tell)
+    if out is not None:
+        from carbonray.report.prediction_page import write_prediction
+
+        print(f"report: {write_prediction(found, out, year=year)}", file=sys.stderr if as_json else sys.stdout)
     if risk is not None:
         table = found.risk(year, plants=risk == "plants")
         print(table.to_json(orient="records") if as_json else "\n".join(risk_lines(table, top)))
@@ -83,6 +92,7 @@ def build(
     """Simulate laws in many economies, fit and judge a predictor; the same command goes on where it stopped."""
     from carbonray.cli import _progress
     from carbonray.predict.build import build_predictor
+    from carbonray.report.predictor_page import write_build_report
 
     folder = out or Path("runs") / f"predictor-{size}"
     with _progress() as tell:
@@ -91,10 +101,14 @@ def build(
         )
     for line in built.lines():
         print(line)
+    print(f"report: {write_build_report(built.folder.parent, built.card)}")
 
 
 @predictor.command("show")
-def show(built: Built = None) -> None:
+def show(
+    built: Built = None,
+    out: Annotated[Path | None, typer.Option(help="New folder for the card as a page.")] = None,
+) -> None:
     """What a predictor is and is not: its card in words."""
     from carbonray.predict.card_text import card_lines
     from carbonray.predict.folder import load
@@ -105,3 +119,7 @@ def show(built: Built = None) -> None:
     for line in card_lines(saved.card):
         print(line)
     print(f"\nbuild it again: {saved.card.command}")
+    if out is not None:
+        from carbonray.report.predictor_page import write_card
+
+        print(f"report: {write_card(saved.card, out)}")

@@ -3,8 +3,8 @@
 >>> import carbonray
 >>> built = carbonray.build_predictor("runs/predictor", size="small")
 
-The folder has the dataset (manifest.json, runs/) and, once finished, `predictor/`.  A build that is cut short goes on
-where it stopped.
+The folder has the dataset (manifest.json, runs/), and once finished judged.parquet, leakage of the runs for testing as
+predicted and simulated, and `predictor/`.  A build that is cut short goes on where it stopped.
 """
 
 import json
@@ -31,10 +31,11 @@ from carbonray.predict.quantities import quantities
 from carbonray.predict.space import STREAMS
 from carbonray.runtime.inprocess import threads
 from carbonray.runtime.outputs import HASHES, OutputError, whole_folder
+from carbonray.runtime.place import Place as Folder
 from carbonray.runtime.simulate import Progress, silent
 from carbonray.runtime.work import place_for
 
-PREDICTOR = "predictor"
+PREDICTOR, JUDGED = "predictor", "judged.parquet"
 HEADLINES = ("leakage_rate_10_years", "leakage_rate_10_years_cbam_goods", "leaked_mt_10_years",
              "home_reduction_mt_10_years")  # fmt: skip
 """Of runs.parquet."""
@@ -100,6 +101,7 @@ def build_predictor(
         model, domain, cases = _fitted(ground, wanted, folder, progress)
         progress("judging", 0, 1)
         measured = _judged(ground, model, domain, cases, seed)
+        Folder(str(folder)).write(JUDGED, folders.table_bytes(judge.judged(model, cases["test"])))
         progress("judging", 1, 1)
     told: dict[str, Any] = {
         "about": ABOUT,

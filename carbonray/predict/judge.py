@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from carbonray.predict.conformal import LEVELS, coverage
@@ -21,6 +22,8 @@ Array = NDArray[np.float64]
 POINT = 0.01
 """Rate from which errors are judged as a share of it, below in points."""
 RATES = ("leakage_rate_10_years", "leakage_rate_5_years", "leakage_rate")
+JUDGED = 0.9
+"""Level of the intervals of single cases."""
 TOLERANCE = 1e-3
 """Rate by which a prediction may go the wrong way before it counts."""
 
@@ -80,6 +83,23 @@ def coverages(model: Model, cases: Cases) -> dict[str, dict[str, float | None]]:
             share, count = coverage(values, found.mean[name], half)
             table[name] |= {f"{level:g}": share, "cases": count}
     return table
+
+
+def judged(model: Model, cases: Cases) -> pd.DataFrame:
+    """Leakage over ten years of each case: predicted, its interval, and simulated."""
+    found, truth = model.predict(cases.rows), quantities(cases.figures, model.place)
+    assert model.calibration is not None
+    columns: dict[str, Array] = {}
+    for name in ("leakage_rate_10_years", "leakage_rate_10_years_cbam_goods"):
+        mean = found.mean[name]
+        half = model.calibration.half_width(name, mean, found.spread[name], JUDGED)
+        columns |= {
+            name: mean,
+            f"{name}_low": mean - half,
+            f"{name}_high": mean + half,
+            f"{name}_simulated": truth[name],
+        }
+    return pd.DataFrame({"economy": cases.group, **columns})
 
 
 def corner(domain: Domain, names: tuple[str, ...], cases: Cases, model: Model) -> dict[str, float | None]:

@@ -135,10 +135,10 @@ class Prediction:
         assert placed is not None
         return plant_risk(named, economy, placed, impact, year)
 
-    def _row(self, name: str, place: tuple[int, ...]) -> dict[str, float | None]:
-        low, mean, high = (_number(value[place]) for value in self.answers.one(name))
+    def _row(self, name: str, place: tuple[int, ...]) -> dict[str, float]:
+        low, mean, high = (_known(value[place]) for value in self.answers.one(name))
         row = {"prediction": mean, "low": low, "high": high}
-        return row if self.simulated is None else {**row, "simulated": _number(self.simulated[name][0][place])}
+        return row if self.simulated is None else {**row, "simulated": _known(self.simulated[name][0][place])}
 
     def _table(self, name: str, kind: str, names: Sequence[str]) -> pd.DataFrame:
         rows = [{kind: one, **self._row(name, (place,))} for place, one in enumerate(names)]
@@ -154,12 +154,12 @@ class Prediction:
             "flags": self.flags.lines(),
             "approximated": list(self.flags.approximated),
             "predictor": {"sha256": self.asked.saved.card.model_sha256, "economy": self.asked.saved.card.economy},
-            "headlines": self.headlines.to_dict("records"),
-            "years": self.years.to_dict("records"),
-            "sectors": self.sectors.to_dict("records"),
-            "partners": self.partners.to_dict("records"),
-            "drivers": self.drivers.to_dict("records"),
-            "nearest": self.nearest.to_dict("records"),
+            "headlines": _records(self.headlines),
+            "years": _records(self.years),
+            "sectors": _records(self.sectors),
+            "partners": _records(self.partners),
+            "drivers": _records(self.drivers),
+            "nearest": _records(self.nearest),
         }
 
     def lines(self) -> list[str]:
@@ -226,8 +226,14 @@ def simulate_case(scenario: Scenario, asked: Predictor) -> Figures:
     )
 
 
-def _number(value: Any) -> float | None:
-    return float(value) if np.isfinite(value) else None
+def _known(value: Any) -> float:
+    return float(value) if np.isfinite(value) else float("nan")
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as plain values, None where there is none."""
+    rows = table.astype(object).where(table.notna(), None).to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in rows]
 
 
 def _percent(value: Any) -> str:

@@ -1,6 +1,6 @@
 """What a figure is, before plotly or matplotlib draws it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -19,11 +19,13 @@ class Chart:
 
     `data` is what `figure_data` returns for it: lines (panel, series, when, x, y, low, high), bars (label, series,
     value), ranges (series, y, low, high, base), edges of a network (source, target, change_mt), cells of a heat map
-    (label, when, x, value, minimum) or points of a plane (series, x, y, x_low, x_high, y_low, y_high).
+    (label, when, x, value, minimum), points of a plane (series, x, y, x_low, x_high, y_low, y_high), bars with
+    intervals (label, series, value, low, high, simulated), a tornado (label, ends, low, high, base) or pairs of what
+    was simulated and predicted (series, x, y, low, high).
     """
 
     key: str  # file name without .png, and the id in the page
-    kind: Literal["lines", "bars", "ranges", "network", "heat", "points"]
+    kind: Literal["lines", "bars", "ranges", "network", "heat", "points", "whiskers", "tornado", "pairs"]
     data: pd.DataFrame
     title: str  # the finding, from the data
     caption: str  # what is shown and how to read it
@@ -35,6 +37,8 @@ class Chart:
     zeros: Collection[str] = ("y",)  # axes of lines that have zero on them
     decimals: int = 1  # of numbers beside lines
     thin: Collection[str] = ()  # series drawn beneath the others, and not in the legend
+    dots: Collection[str] = ()  # series of lines drawn as points
+    bands: Sequence[tuple[str, str]] = (("low", "high"),)  # columns of lines between which it is shaded
     colours: Mapping[str, str] = field(default_factory=dict)  # by series
     spread: str = "Median, and nine of ten draws"  # what the dots and lines of ranges are
 

@@ -65,7 +65,8 @@ def _lines(chart: Chart) -> Json:
         last = at == len(panels) - 1
         place = {"domain": [max(top - height, 0), top], "anchor": f"x{end}"}
         layout[f"yaxis{end}"] = axis(chart.y_title, **place, **ticks, **modes["y"])
-        spacing = {"dtick": _years_a_tick(chart), "tickformat": "d"} if chart.whole_years else {}
+        years = {"dtick": _years_a_tick(chart), "tickformat": "d", "ticklabelstandoff": 4}
+        spacing = years if chart.whole_years else {}
         layout[f"xaxis{end}"] = axis(chart.x_title if last else "", anchor=f"y{end}", **spacing, **modes["x"])
         if panel:
             heading = {"text": f"<b>{text_of(panel)}</b>", "xref": "paper", "yref": "paper", "x": 0, "y": top}
@@ -89,9 +90,11 @@ def _line(chart: Chart, panel: str, series: str, end: str) -> list[Json]:
     x, y = rows.x.tolist(), rows.y.tolist()
     common: Json = {"type": "scatter", "xaxis": f"x{end}", "yaxis": f"y{end}", "legendgroup": series}
     traces: list[Json] = []
-    if np.isfinite(rows.low.to_numpy(dtype=float)).any():
-        band = rows[np.isfinite(rows.low)]
-        around = {"x": band.x.tolist() + band.x.tolist()[::-1], "y": band.high.tolist() + band.low.tolist()[::-1]}
+    for low, high in chart.bands:
+        band = rows[np.isfinite(rows[low])]
+        if band.empty:
+            continue
+        around = {"x": band.x.tolist() + band.x.tolist()[::-1], "y": band[high].tolist() + band[low].tolist()[::-1]}
         look = {
             "mode": "lines",
             "line": {"width": 0},
@@ -102,11 +105,13 @@ def _line(chart: Chart, panel: str, series: str, end: str) -> list[Json]:
         traces.append(common | around | look | {"name": series, "showlegend": False})
     show = percent if chart.as_percent else partial(number_of, decimals=chart.decimals)
     said = [f"{text_of(series)}<br>{when}: {show(value)}" for when, value in zip(rows.when, y, strict=True)]
-    mode = "lines+markers" if chart.marked(series) else "lines"
+    mode = "markers" if series in chart.dots else "lines+markers" if chart.marked(series) else "lines"
     thin = series in chart.thin
     dash = ("solid", "dash", "dot", "dashdot")[0 if thin else chart.series.index(series) % 4]
     stroke = {"color": colour, "width": 1 if thin else 2.5, "dash": dash}
     line = {"x": x, "y": y, "name": text_of(series), "mode": mode, "line": stroke}
+    if series in chart.dots:
+        line["marker"] = {"symbol": "diamond", "size": 9, "color": colour}
     return [*traces, common | line | {"hovertext": said, "hoverinfo": "text", "showlegend": not (end or thin)}]
 
 

@@ -62,16 +62,20 @@ def _lines(chart: Chart) -> Figure:
     for ax, panel in zip(axes, panels, strict=True):
         for series in chart.layers:
             rows = chart.data[(chart.data.panel == panel) & (chart.data.series == series)]
-            x, y, low, high = (rows[name].to_numpy(dtype=float) for name in ("x", "y", "low", "high"))
+            x, y = (rows[name].to_numpy(dtype=float) for name in ("x", "y"))
             colour = chart.colour(series)
             if series in chart.thin:
                 ax.plot(x, y, color=colour, lw=0.8)
                 continue
             dash = ("-", "--", ":", "-.")[chart.series.index(series) % 4]
             marker = "o" if chart.marked(series) else ""
+            if series in chart.dots:
+                dash, marker = "", "D"
             ax.plot(x, y, color=colour, lw=2, label=plain(series), ls=dash, marker=marker, ms=4)
-            if np.isfinite(low).any():
-                ax.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
+            for bounds in chart.bands:
+                low, high = (rows[name].to_numpy(dtype=float) for name in bounds)
+                if np.isfinite(low).any():
+                    ax.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
         if "y" in chart.zeros:
             ax.axhline(0, color="#8793a0", lw=1)
         if "x" in chart.zeros:
