@@ -65,23 +65,26 @@ def _point(one: Mapping[str, Any], mark: str) -> dict[str, Any] | None:
     x, x_low, x_high = (lost[name] / 1000 for name in ("mean", "low", "high"))
     return {
         "panel": heading, "series": KINDS[one["kind"]][0], "label": one["name"], "kind": one["kind"],
-        "pale": not one[mark], "x": x, "x_low": x_low, "x_high": x_high,
+        "pale": not one[mark] and one["kind"] != "law", "x": x, "x_low": x_low, "x_high": x_high,
         "y": tonnes["mean"], "y_low": tonnes["low"], "y_high": tonnes["high"],
     }  # fmt: skip
 
 
 def plane_numbers(chart: Chart) -> Table:
     """The numbers behind it."""
-    rows = tuple(
-        (
-            str(row["label"]), str(row["panel"]), *(number(float(row[name]), 1, signed=True) for name in ("x", "y")),
-            *(f"{number(float(row[f'{name}_low']), 1)} to {number(float(row[f'{name}_high']), 1)}" for name in "xy"),
-            "dominated" if row["pale"] else "on the front",
-        )
-        for row in chart.data.to_dict("records")
-    )  # fmt: skip
-    columns = ("Candidate", "Panel", X, Y, "Interval of output", "Interval of leakage", "Place")
+    columns = ("Candidate", "Panel", X, "95 % interval", Y, "95 % interval", "Place")
+    rows = tuple(_told(row) for row in chart.data.to_dict("records"))
     return Table(caption="Numbers of the figure", columns=columns, rows=rows)
+
+
+def _told(row: Mapping[Any, Any]) -> tuple[str, ...]:
+    panel = "net" if row["panel"] == PANELS["front"][0] else "gross"
+    place = "the law" if row["kind"] == "law" else "dominated" if row["pale"] else "on the front"
+    cells = []
+    for name in ("x", "y"):
+        value, low, high = (float(row[key]) for key in (name, f"{name}_low", f"{name}_high"))
+        cells += [number(value, 1, signed=True), f"{number(low, 1)} to {number(high, 1)}"]
+    return (str(row["label"]), panel, *cells, place)
 
 
 def plane_spec(chart: Chart) -> Json:

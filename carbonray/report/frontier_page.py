@@ -60,7 +60,7 @@ def render(summary: Mapping[str, Any], drawn: Drawn) -> str:
         findings=words.headline(summary),
         learned=words.learned(summary),
         setting=words.setting(summary),
-        unmatched=words.unmatched(summary),
+        remarks=[*words.idle(summary), *words.unmatched(summary)],
         limits=words.LIMITS,
         drawn=drawn,
         absolute=absolute(summary),

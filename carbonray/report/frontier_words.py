@@ -144,6 +144,19 @@ def unmatched(summary: Summary) -> list[str]:
     ]
 
 
+def idle(summary: Summary) -> list[str]:
+    """Candidates that come out as the law itself, for what they decree is beyond its bounds."""
+    names = [
+        f"“{one['name']}”"
+        for one in summary["candidates"]
+        if one["kind"] != "law"
+        and (found := one["against"]["law"])
+        and all(v and v["mean"] == 0 for v in found.values())
+    ]
+    bound = "importers get no less deducted than is free at home"
+    return [f"{listed(names)}: the same as the law, for {bound}."] if names else []
+
+
 def setting(summary: Summary) -> str:
     """How it was made."""
     within = percent(summary["tolerance"])
