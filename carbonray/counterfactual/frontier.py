@@ -112,13 +112,15 @@ def frontier(
     Raises:
         ScenarioError: if something asked for makes no sense.
     """
-    scenario, without = _checked(target, settings, draws, budget), check_levers(without)
+    scenario = _checked(target, settings, draws, budget)
+    levers = scenario.regulator.levers
+    without = check_levers(without, levers)
     own = learned(regulators)
     if budget:
         check_cmaes()
     economy, place = economy or economy_of(scenario), place or Place()
     least = 2 * MINIMUM_FIRMS * len(economy.cells)
-    candidates = [*fixed(scenario.years), *own]
+    candidates = [*fixed(scenario.years, levers), *own]
     if budget:
         ground = Ground(scenario=sized(scenario, firms or max(SEARCHING, least)), economy=economy)
         candidates += _searched(ground, budget, without, place.jobs, progress)

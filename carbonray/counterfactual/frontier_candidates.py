@@ -3,8 +3,8 @@
 Axes: Y year of the run, H lever of the regulator.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +50,13 @@ class Candidate:
         return np.array([name not in self.without for name in LEVERS])
 
 
-def fixed(years: int) -> list[Candidate]:
-    """The law, other scenarios' laws, and the law with one lever turned as far as it goes, one way or the other."""
+def fixed(years: int, levers: Collection[str] = tuple(LEVERS)) -> list[Candidate]:
+    """The law, other scenarios' laws, and the law with one lever turned as far as it goes, one way or the other.
+
+    Args:
+        years: of the run.
+        levers: that may be turned.
+    """
     found = [Candidate(name=LAW, kind="law")]
     for name in SCENARIOS:
         policy = load(name).policy  # type: ignore[union-attr]
@@ -59,7 +64,7 @@ def fixed(years: int) -> list[Candidate]:
         found.append(Candidate(name=name, kind="scenario", law=kept))
     for place, lever in enumerate(LEVERS):
         for end in (LOWEST[place], HIGHEST[place]):
-            if end:
+            if end and lever in levers:
                 turned = np.eye(len(LEVERS))[place] * end
                 found.append(Candidate(name=f"{lever} {end:+g}", kind="lever", decree=constant(turned, years)))
     return found
@@ -84,50 +89,41 @@ def path(first: Sequence[float] | Array, last: Sequence[float] | Array, years: i
 
 
 def learned(folders: Sequence[str | Path]) -> list[Candidate]:
-    """Trained regulators, who see the state and take the best level of each head.
+    """Trained regulators, who see the state and take the best level of each head; firms follow the rules.
 
     Raises:
         PolicyError: if a folder holds no policy.
         ScenarioError: if it decides for others.
     """
-    found = []
+    found: list[Candidate] = []
     for folder in folders:
         saved = load_policy(folder)
-        if saved.card.role != ROLE:
+        trained = next((part.trained for part in saved.parts if part.card.role == ROLE), None)
+        if trained is None:
             raise ScenarioError(f"--regulator {folder}: decides for each {saved.card.role}, not for the {ROLE}")
-        trained = Trained(network=saved.trained.network, role=ROLE, name=saved.trained.name)
-        found.append(Candidate(name=f"learned {saved.name}", kind="learned", policy=trained))
-    names = [candidate.name for candidate in found]
-    if len(set(names)) < len(names):
-        return [
-            Candidate(name=f"{one.name} {place}", kind=one.kind, policy=one.policy) for place, one in enumerate(found)
-        ]
+        name = f"learned {saved.name}"
+        if any(one.name == name for one in found):
+            name = f"learned {folder}"
+        found.append(Candidate(name=name, kind="learned", policy=replace(trained, sampled=False)))
     return found
 
 
 def forbidden(candidate: Candidate, without: Sequence[str]) -> Candidate:
     """The same regulator without some levers."""
-    return Candidate(
-        name=f"{candidate.name}, without {' and '.join(without)}",
-        kind=candidate.kind,
-        law=candidate.law,
-        decree=candidate.decree,
-        policy=candidate.policy,
-        without=tuple(without),
-    )
+    return replace(candidate, name=f"{candidate.name}, without {' and '.join(without)}", without=tuple(without))
 
 
-def check_levers(without: Sequence[str]) -> tuple[str, ...]:
-    """Levers that are to be forbidden, with underscores.
+def check_levers(without: Sequence[str], levers: Sequence[str]) -> tuple[str, ...]:
+    """Levers that are to be forbidden, with underscores, among those that the scenario's regulator has.
 
     Raises:
         ScenarioError: if there is no such lever, or none is left.
     """
     found = tuple(dict.fromkeys(name.replace("-", "_") for name in without))
     for name in found:
-        if name not in LEVERS:
-            raise ScenarioError(f"--without {name}: no such lever; there are {', '.join(LEVERS)}")
-    if len(found) == len(LEVERS):
+        if name not in levers:
+            raise ScenarioError(f"--without {name}: no such lever; there are {', '.join(levers)}")
+    if len(found) == len(levers):
         raise ScenarioError("--without: leave the regulator a lever")
     return found
 

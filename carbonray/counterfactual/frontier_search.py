@@ -116,7 +116,7 @@ def search(
         progress(min(done[0], total), total)
         return found
 
-    turned = [place for place, name in enumerate(LEVERS) if name not in without]
+    turned = [place for place, name in enumerate(LEVERS) if name in scenario.regulator.levers and name not in without]
     starts = grid(trying, turned, years, value, weights, budget)
     ends = climb(trying, turned, years, value, starts, budget, seed=scenario.seed)
     found = []

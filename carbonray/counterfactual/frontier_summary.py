@@ -142,18 +142,19 @@ def _number(value: Any) -> float | None:
 def lines(summary: Mapping[str, Any]) -> list[str]:
     """A table for the command line, least leakage first."""
     first, last = summary["years"]
-    head = f"{'against the law':44}{'price':>7}{'leaked Mt':>22}{'gross Mt':>10}{'output lost bn USD':>24}"
-    what = f"{summary['draws']} draws, {first}-{last}, equal reduction at home; means and 95 % intervals"
-    said = [f"{summary['scenario']}: {what}", head]
     compared = [one for one in summary["candidates"] if one["against"]["law"]["leaked_mt"]]
+    wide = max(len(one["name"]) for one in compared) + 4
+    what = f"{summary['draws']} draws, {first}-{last}, equal reduction at home; means and 95 % intervals"
+    said = [
+        f"{summary['scenario']}: {what}",
+        f"{'against the law':{wide}}{'price':>7}{'leaked Mt':>24}{'gross Mt':>22}{'output lost bn USD':>24}",
+    ]
     for one in sorted(compared, key=lambda one: float(one["against"]["law"]["leaked_mt"]["mean"])):
         figures = one["against"]["law"]
-        gross = figures["leaked_gross_mt"]
         said.append(
-            f"{'* ' if one['front'] else '  '}{one['name']:42}{one['figures']['price_factor']:7.2f}"
-            f"{_with_interval(figures['leaked_mt'], 1.0):>22}"
-            + (f"{gross['mean']:10.0f}" if gross else f"{'-':>10}")
-            + f"{_with_interval(figures['output_loss_musd'], 1e-3):>24}"
+            f"{'* ' if one['front'] else '  '}{one['name']:{wide - 2}}{one['figures']['price_factor']:7.2f}"
+            f"{_with_interval(figures['leaked_mt'], 1.0):>24}{_with_interval(figures['leaked_gross_mt'], 1.0):>22}"
+            f"{_with_interval(figures['output_loss_musd'], 1e-3):>24}"
         )
     low, high = summary["factors"]
     said += [
@@ -163,9 +164,11 @@ def lines(summary: Mapping[str, Any]) -> list[str]:
         if one["matched"] < one["judged"]
     ]
     said += [f"  draw {one['draw']} was not judged: {one['reason']}" for one in summary["failures"]]
-    return said
+    return [*said, "* none leaks less at no more output lost"]
 
 
-def _with_interval(found: Mapping[str, float], scale: float) -> str:
+def _with_interval(found: Mapping[str, float] | None, scale: float) -> str:
+    if found is None:
+        return "-"
     mean, low, high = (scale * found[name] for name in ("mean", "low", "high"))
     return f"{mean:.0f} ({low:.0f}, {high:.0f})"

@@ -218,6 +218,10 @@ class TestDecrees:
             assert one.decree is not None
             assert (one.decree[1:] != 0).sum(1).tolist() == [1] * 9
 
+    def test_levers_that_the_scenario_takes_away_are_left_out(self) -> None:
+        found = fixed(10, ["export_rebate"])
+        assert [one.name for one in found[4:]] == ["export_rebate +1"]
+
     def test_a_corner_is_any_combination_and_rest_is_first(self) -> None:
         every = corners(range(len(LEVERS)))
         assert len(set(every)) == len(every) == 2 * 3 * 3 * 2 * 2 * 2
@@ -328,6 +332,7 @@ class TestWhole:
         ({"draws": 1}, "--draws 1: an interval needs at least two"),
         ({"budget": -1}, "--budget -1: give a number of decrees, or 0 for no search"),
         ({"without": ["tariffs"]}, "--without tariffs: no such lever; there are coverage, free_allocation"),
+        ({"without": ["coverage"], "settings": ["regulator.levers=[export_rebate]"]}, "--without coverage: no such"),
         ({"without": list(LEVERS)}, "--without: leave the regulator a lever"),
         ({"regulators": ["absent"]}, "policy absent: there is no such folder"),
         ({"target": "climate-negotiation/none"}, "none: a frontier is of the cbam world"),
@@ -354,4 +359,4 @@ def test_without_cmaes_there_is_one_line(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_levers_may_be_written_with_hyphens() -> None:
-    assert check_levers(["support-abroad", "support_abroad"]) == ("support_abroad",)
+    assert check_levers(["support-abroad", "support_abroad"], list(LEVERS)) == ("support_abroad",)
