@@ -4,17 +4,20 @@ Axes: Y year of the run, H lever of the regulator.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from carbonray.config import Policy, Scenario, ScenarioError
 from carbonray.data.scenarios import load
 from carbonray.learn.policy import Trained
 from carbonray.learn.policy_folder import load as load_policy
+from carbonray.runtime.shard import Moment
 from carbonray.worlds.cbam.law import LEVERS as LAW_LEVERS
 from carbonray.worlds.cbam.regulator import LEVERS
 
@@ -89,7 +92,9 @@ def path(first: Sequence[float] | Array, last: Sequence[float] | Array, years: i
 
 
 def learned(folders: Sequence[str | Path]) -> list[Candidate]:
-    """Trained regulators, who see the state and take the best level of each head; firms follow the rules.
+    """Trained regulators, who decide by what they see; firms follow the rules.
+
+    One that draws its levels is judged twice: as it was trained, and taking the best level of each head.
 
     Raises:
         PolicyError: if a folder holds no policy.
@@ -104,8 +109,19 @@ def learned(folders: Sequence[str | Path]) -> list[Candidate]:
         name = f"learned {saved.name}"
         if any(one.name == name for one in found):
             name = f"learned {folder}"
+        if trained.sampled:
+            own = {item.name: getattr(trained, item.name) for item in fields(trained)}
+            found.append(Candidate(name=f"{name}, drawn", kind="learned", policy=DrawnAlike(**own)))
         found.append(Candidate(name=name, kind="learned", policy=replace(trained, sampled=False)))
     return found
+
+
+class DrawnAlike(Trained):
+    """A policy that draws the same levels in whatever replica it is played."""
+
+    def _uniforms(self, now: Moment, replicas: int, device: torch.device) -> Tensor:
+        """[B, n, H] those of the first replica."""
+        return super()._uniforms(now, 1, device).expand(replicas, -1, -1)
 
 
 def forbidden(candidate: Candidate, without: Sequence[str]) -> Candidate:

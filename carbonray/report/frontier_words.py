@@ -25,6 +25,8 @@ PAYERS = (
 LIMITS = (
     "Tonnes bought abroad rest on two assumptions: that nobody there would have cut them anyway (additionality), and "
     "the abatement cost curves, whose first tonnes cost next to nothing where there is no carbon price.",
+    "Firms that have cut do not go back when support ends, and it is paid only once a cut is in place: support of an "
+    "early year buys tonnes in all later ones, and looks cheaper than a contract that is paid as long as it lasts.",
     "The gross figure leaves these tonnes out, so that leakage through markets stands by itself.",
     "Refunds on exports and support abroad raise questions of trade and budget law that are not judged here.",
     "Partners do not answer: nobody retaliates, follows with a price of their own, or redirects support.",
@@ -125,7 +127,7 @@ def _against_rival(one: Mapping[str, Any]) -> str:
     if gain is None or tonnes is None:
         return f"“{one['name']}” and “{one['rival']}” share too few draws to compare."
     bounds = f"(95 % interval {billions(gain['low'], signed=True)} to {billions(gain['high'], signed=True)})"
-    verdict = "beats" if gain["low"] > 0 else "does not beat; it is worse than" if gain["high"] < 0 else "does not beat"
+    verdict = "beats" if gain["low"] > 0 else "does worse than" if gain["high"] < 0 else "does not beat"
     return (
         f"“{one['name']}” {verdict} the best scripted one, “{one['rival']}”: its objective differs by "
         f"{billions(gain['mean'], signed=True)} {bounds}, its leaked tonnes by "
@@ -145,16 +147,19 @@ def unmatched(summary: Summary) -> list[str]:
 
 
 def idle(summary: Summary) -> list[str]:
-    """Candidates that come out as the law itself, for what they decree is beyond its bounds."""
-    names = [
-        f"“{one['name']}”"
+    """Candidates that come out as the law itself."""
+    same = [
+        one
         for one in summary["candidates"]
-        if one["kind"] != "law"
-        and (found := one["against"]["law"])
-        and all(v and v["mean"] == 0 for v in found.values())
+        if one["kind"] != "law" and all(found and found["mean"] == 0 for found in one["against"]["law"].values())
     ]
-    bound = "importers get no less deducted than is free at home"
-    return [f"{listed(names)}: the same as the law, for {bound}."] if names else []
+    resting = [f"“{one['name']}”" for one in same if not one["decree"]]
+    bound = [f"“{one['name']}”" for one in same if one["decree"]]
+    said = [f"The same as the law, for nothing is decreed: {listed(resting)}."] if resting else []
+    if bound:
+        rule = "importers get no less deducted than is free at home"
+        said.append(f"The same as the law, for {rule}: {listed(bound)}.")
+    return said
 
 
 def setting(summary: Summary) -> str:

@@ -151,10 +151,15 @@ class TestFairness:
         assert all(np.array_equal(first.figures[name], second.figures[name]) for name in first.figures)
         assert not np.array_equal(first.figures["emissions_home"], law.figures["emissions_home"])
 
-    def test_a_learned_regulator_does_the_same_beside_others(self, ground: Ground) -> None:
-        policies = [trained(lively(shape_of(role(), hidden=8), seed), "regulator") for seed in (1, 2)]
-        candidates = [Candidate(name=str(place), kind="learned", policy=one) for place, one in enumerate(policies)]
-        together = play(ground.scenario, ground.economy, [LAW, *candidates], [1.0] * 3)[1:]
+    def test_a_learned_regulator_does_the_same_beside_others(self, ground: Ground, tmp_path: Path) -> None:
+        folders = [
+            saved(tmp_path / str(seed), lively(shape_of(role(), hidden=8), seed), role="regulator", acts="sampled")
+            for seed in (1, 2)
+        ]
+        candidates = learned(folders)
+        assert [one.name for one in candidates] == ["learned 1, drawn", "learned 1", "learned 2, drawn", "learned 2"]
+        together = play(ground.scenario, ground.economy, [LAW, *candidates], [1.0] * 5)[1:]
+        assert len({each.decree.tobytes() for each in together if each is not None}) == 4
         for candidate, beside in zip(candidates, together, strict=True):
             (alone,) = play(ground.scenario, ground.economy, [candidate], [1.0])
             assert alone is not None
