@@ -127,7 +127,7 @@ def frontier(
     if without:
         candidates += [forbidden(one, without) for one in own]
     judged = sized(scenario, firms or max(JUDGING, least))
-    verdicts = _judged(judged, economy, candidates, draws, place, progress)
+    verdicts = _judged(judged, economy, candidates=candidates, draws=draws, place=place, progress=progress)
     table = table_of(verdicts)
     facts = {"firms": judged.firms.number, "budget": budget, "without": list(without), "weights": list(WEIGHTS)}
     summary = summarise(judged, candidates, table, verdicts, facts)
@@ -172,6 +172,7 @@ def _searched(
 def _judged(
     scenario: Scenario,
     economy: Economy,
+    *,
     candidates: Sequence[Candidate],
     draws: int,
     place: Place,

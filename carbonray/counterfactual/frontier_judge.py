@@ -29,6 +29,8 @@ ROUNDS = 9
 """Plays of a candidate until none is found."""
 ELASTICITY = 0.7
 """Of the reduction to the price, for the first step; later ones take what they saw."""
+DIFFERENCES_TO = (LAW, NO_CBAM)
+"""Candidates that the others are compared with, draw by draw."""
 SHORT = 5
 """Years of the shorter span over which leaked tonnes are told."""
 
@@ -150,15 +152,21 @@ def reduction(played: Played, reference: Played) -> float:
 def _gross(
     scenario: Scenario, economy: Economy, candidates: Sequence[Candidate], matched: Sequence[Matched]
 ) -> list[Played | None]:
-    """The same decrees at the same prices with nothing paid abroad; as it is where nothing was."""
+    """The same decrees at the same prices with nothing paid abroad; as it is where nothing is promised."""
     found = [one.played for one in matched]
-    paid = [place for place, one in enumerate(matched) if one.played and one.played.figures["support_abroad"].sum() > 0]
-    if paid:
-        others = [bought_nothing(candidates[place], matched[place].played) for place in paid]  # type: ignore[arg-type]
-        played = play(scenario, economy, others, [matched[place].factor for place in paid])
-        for place, one in zip(paid, played, strict=True):
+    promised = {place: one for place, one in enumerate(found) if one is not None and promises(one)}
+    if promised:
+        others = [bought_nothing(candidates[place], one) for place, one in promised.items()]
+        played = play(scenario, economy, others, [matched[place].factor for place in promised])
+        for place, one in zip(promised, played, strict=True):
             found[place] = one
     return found
+
+
+def promises(played: Played) -> bool:
+    """Whether producers abroad are promised support: they may cut for it and be paid nothing in the end."""
+    decreed = played.decree[:, list(LEVERS).index("support_abroad")]
+    return bool(decreed.any() or played.figures["support_abroad"].any())
 
 
 def _row(draw: Draw, candidate: Candidate, matched: Matched, gross: Played | None, reference: Played) -> dict[str, Any]:
@@ -211,7 +219,3 @@ def _change(played: Played | None, reference: Played, figure: str) -> Array:
     """[Y] against the reference; NaN where there is nothing to compare."""
     before = reference.figures[figure]
     return np.full_like(before, math.nan) if played is None else played.figures[figure] - before
-
-
-DIFFERENCES_TO = (LAW, NO_CBAM)
-"""Candidates that the others are compared with, draw by draw."""

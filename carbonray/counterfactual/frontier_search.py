@@ -107,7 +107,13 @@ def search(
         ScenarioError: if no `cmaes` is installed.
     """
     check_cmaes()
-    value, years = calibrate_objective(scenario).leakage, scenario.years
+    allowed = [name in scenario.regulator.levers and name not in without for name in LEVERS]
+    quest = Quest(
+        turned=tuple(np.flatnonzero(allowed).tolist()),
+        years=scenario.years,
+        value=calibrate_objective(scenario).leakage,
+        budget=budget,
+    )
     total, done = budget * (1 + len(weights)), [0]
 
     def trying(decrees: Sequence[Array]) -> Array:
@@ -116,13 +122,12 @@ def search(
         progress(min(done[0], total), total)
         return found
 
-    turned = [place for place, name in enumerate(LEVERS) if name in scenario.regulator.levers and name not in without]
-    starts = grid(trying, turned, years, value, weights, budget)
-    ends = climb(trying, turned, years, value, starts, budget, seed=scenario.seed)
+    starts = grid(trying, quest, weights)
+    ends = climb(trying, quest, starts, seed=scenario.seed)
     found = []
     for weight in weights:
         said = f"leakage x {weight:g}"
-        found.append(_candidate(f"constant, {said}", "constant", constant(starts[weight].decree, years), without))
+        found.append(_candidate(f"constant, {said}", "constant", constant(starts[weight].decree, quest.years), without))
         found.append(_candidate(f"path, {said}", "path", ends[weight], without))
     progress(total, total)
     return found
@@ -134,6 +139,16 @@ def _candidate(name: str, kind: str, decree: Array, without: Sequence[str]) -> C
 
 
 @dataclass(frozen=True, kw_only=True)
+class Quest:
+    """What is searched."""
+
+    turned: tuple[int, ...]  # places of the levers that may be turned
+    years: int  # of the run
+    value: float  # of a tonne abroad at weight one, million USD / Mt CO2
+    budget: int  # decrees that are tried by the grid, and by CMA-ES for each weight
+
+
+@dataclass(frozen=True, kw_only=True)
 class Start:
     """The best constant decree for a weight."""
 
@@ -141,38 +156,30 @@ class Start:
     worth: float
 
 
-def grid(
-    evaluate: Evaluate, turned: Sequence[int], years: int, value: float, weights: Sequence[float], budget: int
-) -> dict[float, Start]:
+def grid(evaluate: Evaluate, quest: Quest, weights: Sequence[float]) -> dict[float, Start]:
     """The best constant decrees: corners of what may be decreed first, then step by step from the best of them.
 
-    Args:
-        evaluate: tries decrees.
-        turned: places of the levers that may be turned.
-        years: of the run.
-        value: of a tonne abroad, million USD / Mt CO2.
-        weights: of leakage.
-        budget: decrees that are tried at most, half of them corners.
+    Half of the budget is for corners.
     """
     tried: dict[tuple[float, ...], Array] = {}
 
     def try_all(points: Sequence[tuple[float, ...]]) -> None:
-        new = list(dict.fromkeys(point for point in points if point not in tried))[: budget - len(tried)]
+        new = list(dict.fromkeys(point for point in points if point not in tried))[: quest.budget - len(tried)]
         if new:
-            found = evaluate([constant(point, years) for point in new])
+            found = evaluate([constant(point, quest.years) for point in new])
             tried.update(zip(new, found, strict=True))
 
     def best(weight: float) -> Start:
         points = list(tried)
-        values = worth(np.array([tried[point] for point in points]), value, weight)
+        values = worth(np.array([tried[point] for point in points]), quest.value, weight)
         place = int(values.argmax())
         return Start(decree=np.array(points[place]), worth=float(values[place]))
 
-    try_all(corners(turned)[: max(budget // 2, 1)])
+    try_all(corners(quest.turned)[: max(quest.budget // 2, 1)])
     before = 0
-    while before < len(tried) < budget:
+    while before < len(tried) < quest.budget:
         before = len(tried)
-        try_all([point for weight in weights for point in neighbours(best(weight).decree, turned)])
+        try_all([point for weight in weights for point in neighbours(best(weight).decree, quest.turned)])
     return {weight: best(weight) for weight in weights}
 
 
@@ -201,33 +208,25 @@ def _ends() -> list[tuple[float, float]]:
     return list(zip(LOWEST.tolist(), HIGHEST.tolist(), strict=True))
 
 
-def climb(
-    evaluate: Evaluate,
-    turned: Sequence[int],
-    years: int,
-    value: float,
-    starts: Mapping[float, Start],
-    budget: int,
-    *,
-    seed: int,
-) -> dict[float, Array]:
+def climb(evaluate: Evaluate, quest: Quest, starts: Mapping[float, Start], *, seed: int) -> dict[float, Array]:
     """CMA-ES from the best constant decrees: for each weight the best path [Y, H], that of its start if none is better.
 
     A path has a decree for its first and one for its last year.  All weights go on together, a generation at a time.
     """
-    low, high = (np.tile(ends[list(turned)], 2) for ends in (LOWEST, HIGHEST))
-    best = {weight: (start.worth, constant(start.decree, years)) for weight, start in starts.items()}
+    turned = list(quest.turned)
+    low, high = (np.tile(ends[turned], 2) for ends in (LOWEST, HIGHEST))
+    best = {weight: (start.worth, constant(start.decree, quest.years)) for weight, start in starts.items()}
     searches = {}
     for number, (weight, start) in enumerate(starts.items()):
-        mean = (np.tile(start.decree[list(turned)], 2) - low) / (high - low)
+        mean = (np.tile(start.decree[turned], 2) - low) / (high - low)
         searches[weight] = _cma(mean, seed + number)
-    for _ in range(budget // POPULATION):
+    for _ in range(quest.budget // POPULATION):
         asked = {weight: [one.ask() for _ in range(POPULATION)] for weight, one in searches.items()}
-        decrees = [_path(low + point * (high - low), turned, years) for points in asked.values() for point in points]
+        decrees = [_path(low + point * (high - low), quest) for points in asked.values() for point in points]
         found = evaluate(decrees)
         for number, (weight, one) in enumerate(searches.items()):
             mine = slice(number * POPULATION, (number + 1) * POPULATION)
-            values = worth(found[mine], value, weight)
+            values = worth(found[mine], quest.value, weight)
             one.tell(list(zip(asked[weight], (-values).tolist(), strict=True)))
             top = int(values.argmax())
             if values[top] > best[weight][0]:
@@ -235,11 +234,11 @@ def climb(
     return {weight: decree for weight, (_, decree) in best.items()}
 
 
-def _path(knots: Array, turned: Sequence[int], years: int) -> Array:
+def _path(knots: Array, quest: Quest) -> Array:
     """[Y, H] from the decrees of those levers that may be turned, first year's and last year's."""
     ends = np.zeros((2, len(LEVERS)))
-    ends[:, list(turned)] = knots.reshape(2, -1)
-    return path(ends[0], ends[1], years)
+    ends[:, list(quest.turned)] = knots.reshape(2, -1)
+    return path(ends[0], ends[1], quest.years)
 
 
 def _cma(mean: Array, seed: int) -> Any:

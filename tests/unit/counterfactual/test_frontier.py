@@ -28,7 +28,7 @@ from carbonray.counterfactual.frontier_candidates import (
 from carbonray.counterfactual.frontier_judge import FACTORS, TOLERANCE, Draw, Shared, judge, next_log_factor
 from carbonray.counterfactual.frontier_levers import effects
 from carbonray.counterfactual.frontier_play import Played, play
-from carbonray.counterfactual.frontier_search import Ground, climb, corners, evaluated, grid, neighbours, worth
+from carbonray.counterfactual.frontier_search import Ground, Quest, climb, corners, evaluated, grid, neighbours, worth
 from carbonray.data.worlds import build_world
 from carbonray.report.frontier_page import write_frontier_report
 from carbonray.runtime import outputs
@@ -123,6 +123,15 @@ class TestFairness:
         assert abroad["leaked_mt"] < law["leaked_mt"]
         assert abroad["leaked_gross_mt"] == pytest.approx(law["leaked_mt"], rel=1e-3)
         assert home["leaked_gross_mt"] == home["leaked_mt"]
+
+    def test_tonnes_that_a_promise_buys_are_not_gross_even_if_nothing_is_paid(self, ground: Ground) -> None:
+        decree = np.zeros((YEARS, len(LEVERS)))
+        decree[1, list(LEVERS).index("support_abroad")] = 0.1
+        brief = Candidate(name="brief", kind="constant", decree=decree)
+        shared = Shared(economy=ground.economy, candidates=(LAW, brief))
+        law, row = judge(shared, Draw(number=0, scenario=ground.scenario)).rows
+        assert row["leaked_mt"] < 0.9 * law["leaked_mt"]
+        assert row["leaked_gross_mt"] == pytest.approx(law["leaked_mt"], rel=1e-3)
 
     def test_objectives_differ_as_the_scenario_weighs_their_parts(
         self, ground: Ground, rows: list[dict[str, Any]]
@@ -243,10 +252,11 @@ class TestSearch:
             plays.append(len(decrees))
             return evaluated(ground, decrees)
 
-        value, levers = calibrate_objective(ground.scenario).leakage, range(len(LEVERS))
-        starts = grid(evaluate, levers, YEARS, value, (1.0,), 12)
-        assert sum(plays) <= 12
-        ends = climb(evaluate, levers, YEARS, value, starts, 24, seed=0)
+        value = calibrate_objective(ground.scenario).leakage
+        quest = Quest(turned=tuple(range(len(LEVERS))), years=YEARS, value=value, budget=24)
+        starts = grid(evaluate, quest, (1.0,))
+        assert sum(plays) <= 24
+        ends = climb(evaluate, quest, starts, seed=0)
         tried = evaluated(ground, [constant(starts[1.0].decree, YEARS), ends[1.0], constant(np.zeros(6), YEARS)])
         start, end, law = worth(tried, value, 1.0)
         assert start == starts[1.0].worth
@@ -258,8 +268,9 @@ class TestSearch:
         def evaluate(decrees: Any) -> Any:
             return np.array([[-(((decree[1:] - top) / (HIGHEST - LOWEST)) ** 2).sum(), 0.0] for decree in decrees])
 
-        starts = grid(evaluate, range(6), 10, 1.0, (1.0,), 100)
-        ends = climb(evaluate, range(6), 10, 1.0, starts, 1200, seed=3)
+        quest = Quest(turned=tuple(range(6)), years=10, value=1.0, budget=1200)
+        starts = grid(evaluate, quest, (1.0,))
+        ends = climb(evaluate, quest, starts, seed=3)
         assert evaluate([ends[1.0]])[0, 0] > -0.01 > starts[1.0].worth
 
     def test_forbidden_levers_are_not_searched(self, ground: Ground) -> None:
