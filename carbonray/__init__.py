@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from carbonray.backtest.runner import backtest as run_backtest
     from carbonray.config import Scenario as Scenario
     from carbonray.config_climate import NegotiationScenario as NegotiationScenario
+    from carbonray.counterfactual.frontier import frontier as frontier
     from carbonray.counterfactual.sweep import resume_sweep as resume_sweep
     from carbonray.counterfactual.sweep import sweep as sweep
     from carbonray.data.load_world import load_world as load_world
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "run_backtest": ("carbonray.backtest.runner", "backtest"),
     "compare": ("carbonray.report.compare_page", "compare"),
+    "frontier": ("carbonray.counterfactual.frontier", "frontier"),
     "simulate": ("carbonray.runtime.simulate", "simulate"),
     "evaluate": ("carbonray.learn.evaluate", "evaluate"),
     "train": ("carbonray.learn.train", "train"),
@@ -48,9 +50,9 @@ _PLACES = {
 }
 
 __all__ = [
-    "NegotiationScenario", "Scenario", "build_predictor", "compare", "equilibrium", "evaluate", "load_predictor",
-    "load_scenario", "load_world", "predict_leakage", "resume", "resume_sweep", "resume_training", "run_backtest",
-    "simulate", "sweep", "train",
+    "NegotiationScenario", "Scenario", "build_predictor", "compare", "equilibrium", "evaluate", "frontier",
+    "load_predictor", "load_scenario", "load_world", "predict_leakage", "resume", "resume_sweep", "resume_training",
+    "run_backtest", "simulate", "sweep", "train",
 ]  # fmt: skip
 
 

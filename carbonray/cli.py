@@ -1,4 +1,4 @@
-"""The command line: `carbonray simulate | sweep | submit | jobs | equilibrium | compare | scenarios | report | ...`.
+"""The command line: `carbonray simulate | sweep | frontier | submit | jobs | equilibrium | compare | report | ...`.
 
 Nothing heavy is imported before a command needs it: `carbonray --help` answers in half a second.
 """
@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from carbonray.cli_bench_train import bench_train
+from carbonray.cli_frontier import frontier
 from carbonray.cli_jobs import jobs, submit
 from carbonray.cli_learn import evaluate, train
 from carbonray.cli_predict import bench_predict, predict, predictor
@@ -251,6 +252,7 @@ def _only_resume(ctx: typer.Context) -> None:
 
 
 app.command()(sweep)
+app.command()(frontier)
 app.command()(predict)
 app.add_typer(predictor, name="predictor")
 app.command()(train)

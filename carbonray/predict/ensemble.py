@@ -4,24 +4,17 @@ Axes: L law, Y year, C cell, P partner (a region that is not home), S sector.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from carbonray.config import Policy, Scenario
 from carbonray.data.worlds import build_world, supply_graph
-from carbonray.runtime.inprocess import IN_PROCESS
-from carbonray.runtime.shard import RULES, Play, untold
+from carbonray.runtime.shard import RULES
 from carbonray.runtime.shard import Policy as Behaviour
-from carbonray.units import QUARTERS
-from carbonray.worlds.cbam import CbamWorld, Economy
-from carbonray.worlds.cbam.commons import Commons
-from carbonray.worlds.cbam.firms import Firms
-from carbonray.worlds.world import Pool
+from carbonray.runtime.year_books import yearly_accounts
+from carbonray.worlds.cbam import Economy
 
 Array = NDArray[np.float64]
 
@@ -41,37 +34,6 @@ class Outcome:
     money: Array  # [L, Y, M] see MONEY
 
 
-@dataclass
-class Books:
-    """A year's accounts by cell."""
-
-    years: list[dict[str, Tensor]] = field(default_factory=list)  # [B, C]
-    year: dict[str, Tensor] = field(default_factory=dict)
-
-
-@dataclass
-class YearBooks:
-    """Keeps yearly sums of the accounts, and nothing by firm."""
-
-    world: CbamWorld
-    kept: Books = field(default_factory=Books)
-
-    def add(self, agents: Firms, commons: Commons, accounts: Pool | None) -> None:
-        """Take in a quarter."""
-        assert accounts is not None
-        cleared = commons.cleared
-        assert cleared is not None
-        told = dict(accounts.totals)
-        told["carbon_cost"] = cleared.carbon_price * told["emissions"]
-        told.setdefault("allocation", cleared.allocation * told["output"])
-        year = self.kept.year
-        for name, values in told.items():
-            year[name] = year[name] + values if name in year else values
-        if commons.step % QUARTERS == 0:
-            self.kept.years.append(self.kept.year)
-            self.kept.year = {}
-
-
 def try_laws(scenario: Scenario, economy: Economy, laws: Sequence[Policy], *, behaviour: Behaviour = RULES) -> Outcome:
     """Run laws side by side on the same firms, and their reference once.
 
@@ -88,8 +50,8 @@ def try_laws(scenario: Scenario, economy: Economy, laws: Sequence[Policy], *, be
     graph = supply_graph(economy, scenario)
     world = build_world(scenario, economy, graph, laws=laws)
     reference = build_world(scenario.reference(), economy, graph)
-    policy = _years(world, scenario.seed, len(laws), behaviour)
-    beside = _years(reference, scenario.seed, 1, behaviour)
+    policy = yearly_accounts(world, scenario.seed, len(laws), behaviour)
+    beside = yearly_accounts(reference, scenario.seed, 1, behaviour)
     home, n_sectors = world.policy.home.numpy(), len(world.sectors)
     change = {name: _placed(policy[name] - beside[name], n_sectors) for name in ("emissions", "output")}
     return Outcome(
@@ -99,24 +61,6 @@ def try_laws(scenario: Scenario, economy: Economy, laws: Sequence[Policy], *, be
         base_output=_placed(beside["output"], n_sectors)[0][:, home].sum(1),
         money=_money(policy, np.repeat(home, n_sectors)),
     )
-
-
-def _years(world: CbamWorld, seed: int, replicas: int, behaviour: Behaviour) -> Mapping[str, Array]:
-    """[B, Y, C] by account."""
-    play = Play(
-        worlds=(world,),
-        seed=seed,
-        replicas=replicas,
-        steps=world.steps,
-        recorder=partial(YearBooks),
-        so_far=lambda kept: {},
-        policy=behaviour,
-    )
-    played = IN_PROCESS.play(play, untold)
-    if played.interrupted:
-        raise KeyboardInterrupt
-    ((books,),) = played.kept
-    return {name: torch.stack([year[name] for year in books.years], 1).numpy() for name in books.years[0]}
 
 
 def _placed(by_cell: Array, n_sectors: int) -> Array:
