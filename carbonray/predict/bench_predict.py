@@ -33,7 +33,7 @@ def bench_predict(folder: str | Path | None = None, progress: Progress = silent)
             names, cases = ["law"] * size, [case] * size
             seen = torch.randn(size, len(asked.model.layout.take(case.row[None], "price")[0]), len(asked.model.center))
             wall, cpu = _timed(lambda names=names, cases=cases: asked.answer(names, cases))  # type: ignore[misc]
-            floor, _ = _timed(lambda seen=seen: [each.shapes(seen) for each in asked.model.networks])  # type: ignore[misc]
+            floor, _ = _timed(lambda seen=seen: [each.hidden(seen) for each in asked.model.networks])  # type: ignore[misc]
             rows.append(
                 {
                     "cases": size,

@@ -3,7 +3,7 @@
 Axes: K network, N case, I input, Y year, F feature, D figure of a year.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 
@@ -49,15 +49,17 @@ class Model:
     def predict(self, rows: Array) -> Found:
         """Quantities of cases [N, I], and their spread over the networks."""
         seen, sizes = self._seen(rows), [getattr(self._summing, name).shape[-1] for name in TOTALS]
-        each = []
+        ends = np.cumsum(sizes)[:-1]
         with torch.no_grad():
-            for network, (weight, bias) in zip(self.networks, self._bases, strict=True):
-                each.append((network.shapes(seen) @ weight + bias).double().numpy())
+            each = [
+                torch.addmm(bias, network.hidden(seen.flatten(0, 1)), weight).double().view(*seen.shape[:2], -1).numpy()
+                for network, (weight, bias) in zip(self.networks, self._bases, strict=True)
+            ]
         mean, *alone = (
-            quantities(Totals(**dict(zip(TOTALS, np.split(one, np.cumsum(sizes)[:-1], -1), strict=True))), self.place)
-            for one in (np.mean(each, 0), *each)
+            quantities(Totals(**dict(zip(TOTALS, np.split(one, ends, -1), strict=True))), self.place)
+            for one in (sum(each[1:], each[0]) / len(each), *each)
         )
-        return Found(mean=mean, spread={name: np.std([one[name] for one in alone], 0) for name in mean})
+        return Found(mean=mean, spread={name: _spread([one[name] for one in alone]) for name in mean})
 
     def figures(self, rows: Array) -> Figures:
         """All figures of cases [N, I], by year, partner and sector."""
@@ -67,7 +69,8 @@ class Model:
         return figures_of(row, self.place)
 
     def _seen(self, rows: Array) -> Tensor:
-        return torch.as_tensor((features(self.layout, rows) - self.center) / self.width, dtype=torch.float32)
+        center, width = (torch.as_tensor(each, dtype=torch.float32) for each in (self.center, self.width))
+        return torch.as_tensor(features(self.layout, rows), dtype=torch.float32).sub_(center).div_(width)
 
     @cached_property
     def _summing(self) -> Totals:
@@ -76,11 +79,27 @@ class Model:
 
     @cached_property
     def _bases(self) -> list[tuple[Tensor, Tensor]]:
-        """[rank, T] and [T] of each network: its shapes summed up, so that cells are made only where they are asked."""
+        """[hidden, T] and [T] of each network: its shapes summed up, so that cells are made only if asked for."""
         summing = np.concatenate([getattr(self._summing, name)[0] for name in TOTALS], -1) * self.unit[:, None]
-        matrix = torch.as_tensor(summing, dtype=torch.float32)
+        matrix = torch.as_tensor(summing)
         with torch.no_grad():
-            return [(network.basis.weight.T @ matrix, network.basis.bias @ matrix) for network in self.networks]
+            found = []
+            for network in self.networks:
+                (third, shift), (basis, offset) = (
+                    (part.weight.double(), part.bias.double()) for part in (network.third, network.basis)
+                )
+                weight, bias = (basis @ third).T @ matrix, (basis @ shift + offset) @ matrix
+                found.append((weight.float(), bias.float()))
+        return found
+
+
+def _spread(values: Sequence[Array]) -> Array:
+    """Standard deviation of a few arrays; away from the first of them, so that nothing cancels."""
+    away = [each - values[0] for each in values[1:]]
+    mean = sum(away[1:], away[0]) / len(values)
+    squares = sum((each * each for each in away[1:]), away[0] * away[0]) / len(values)
+    squares -= mean * mean
+    return np.asarray(np.sqrt(np.maximum(squares, 0.0, out=squares), out=squares))
 
 
 TOTALS = tuple(item.name for item in fields(Totals))

@@ -60,16 +60,14 @@ class Network(nn.Module):
         self.first, self.second = nn.Linear(features, hidden), nn.Linear(hidden, hidden)
         self.third, self.basis = nn.Linear(hidden, rank), nn.Linear(rank, figures)
 
-    def shapes(self, seen: Tensor) -> Tensor:
-        """[..., rank] how much of each shape there is, from features [..., F] in standard deviations."""
+    def hidden(self, seen: Tensor) -> Tensor:
+        """[..., hidden] from features [..., F] in standard deviations."""
         one = nn.functional.silu(self.first(seen))
-        two = one + nn.functional.silu(self.second(one))
-        found: Tensor = self.third(two)
-        return found
+        return one + nn.functional.silu(self.second(one))
 
     def forward(self, seen: Tensor) -> Tensor:
         """[..., D] figures in standard deviations."""
-        found: Tensor = self.basis(self.shapes(seen))
+        found: Tensor = self.basis(self.third(self.hidden(seen)))
         return found
 
 

@@ -78,7 +78,8 @@ def quantities(figures: Figures | Totals, place: Place) -> Mapping[str, Array]:
     """
     totals = totals_of(figures) if isinstance(figures, Figures) else figures
     found: dict[str, Array] = {}
-    rise, fall = (np.moveaxis(part @ place.goods.T, -1, 0) for part in (totals.by_sector, totals.home))
+    goods_of = [np.flatnonzero(one) for one in place.goods]
+    rise, fall = ([_summed(part, which) for which in goods_of] for part in (totals.by_sector, totals.home))
     least = SMALLEST_FALL * place.goods @ place.home_emissions
     for goods, up, down, limit in zip(GOODS, rise, fall, least, strict=True):
         found[f"foreign_increase_mt{goods}"], found[f"home_reduction_mt{goods}"] = up, down
@@ -101,6 +102,14 @@ def quantities(figures: Figures | Totals, place: Place) -> Mapping[str, Array]:
     signs = np.array([1.0, -1.0, 1.0, -1.0, -1.0, -1.0])
     found["revenue_musd"] = totals.money @ signs
     return found
+
+
+def _summed(part: Array, which: NDArray[np.int64]) -> Array:
+    """[N, Y] sums of some sectors of [N, Y, S]."""
+    total = part[..., which[0]].copy()
+    for place in which[1:]:
+        total += part[..., place]
+    return total
 
 
 def _rate(rise: Array, fall: Array, limit: float) -> Array:

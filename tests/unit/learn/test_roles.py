@@ -125,6 +125,7 @@ def test_what_a_decision_earns_is_met_before_training() -> None:
     assert 2 * seldom.reward_scale < problem.reward_scale < 6 * seldom.reward_scale  # sums of four steps, not one
 
 
+@pytest.mark.slow
 def test_a_policy_starts_from_its_own_roles_rules() -> None:
     settings = ActorCriticSettings(hidden=8)
     for role, ruled in (("polluter", True), ("government", False)):

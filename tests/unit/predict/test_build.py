@@ -105,6 +105,7 @@ def test_without_scikit_learn_nothing_is_simulated(tmp_path: Path, monkeypatch: 
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.slow
 def test_economies_that_are_lost_are_told_and_the_others_kept(tmp_path: Path) -> None:
     class Lossy:
         def answers(self, work: Any, numbers: list[int]) -> Any:

@@ -194,6 +194,7 @@ class TestPage:
 
 
 class TestFigures:
+    @pytest.mark.slow
     def test_every_figure_is_drawn_twice_and_the_same_again(self, checked: Prediction) -> None:
         for chart in drawn(checked).values():
             interactive, still = DRAWERS[chart.kind]
