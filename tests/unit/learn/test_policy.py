@@ -189,13 +189,14 @@ class TestLegal:
         for step in range(6):
             shocks = world.shocks(0, 2, step, ids)
             now = Moment(seed=0, step=step, ids=ids)
-            levels, _ = policy.decide(world, state.agents[0], state.commons, shocks, now, None)
+            decided, _ = policy.decide(world, state.agents[0], state.commons, shocks, now, None)
+            levels = decided["region"]
             mask = world.observe(state.agents[0], state.commons)["region"].mask
             parts = mask.split(world.roles["region"].heads, -1)
             legal = [part.gather(2, levels[..., head, None]) for head, part in enumerate(parts)]
             assert torch.cat(legal, 2).all()
             assert len(torch.unique(levels)) > 1
-            state = inprocess.advance(world, state, [shocks], [ids["region"]], [levels]).state
+            state = inprocess.advance(world, state, [shocks], [ids["region"]], [decided]).state
 
 
 class TestDrawn:
