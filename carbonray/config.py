@@ -148,7 +148,7 @@ class Regulator(Frozen):
     output: NonNegative = 1.0
     """Weight of a euro of value added that is lost at home."""
     revenue: NonNegative = 0.1
-    """Weight of a euro that auctions and the border bring, less what is paid for abatement."""
+    """Weight of a euro that auctions and the border bring; what is paid for abatement is not taken off."""
     levers: tuple[Lever, ...] = (
         "coverage", "free_allocation", "cbam_factor", "export_rebate", "support_home", "support_abroad",
     )  # fmt: skip

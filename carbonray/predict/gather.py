@@ -72,7 +72,7 @@ class Tried:
 
 
 def tasks_of(size: Size) -> list[Task]:
-    """Every economy of a build, those that are used last first: a build that is cut short can still be judged."""
+    """Every economy of a build, use by use."""
     return [(stream, number) for stream in STREAMS for number in range(size.economies[stream])]
 
 
