@@ -123,8 +123,8 @@ class Policy(Frozen):
     export_rebate: UnitInterval = 0.0
     """Share of the net carbon cost refunded on exports of covered goods."""
     support_home: SharePath = {2026: 0.0}
-    """Share of last year's revenue, auctions and border together, that pays for abatement at home beyond what the
-    carbon price pays for: a premium per tonne, the same for all who bid, as in an auction of carbon contracts."""
+    """Share of last year's revenue, auctions and border together, that goes into a fund for contracts which guarantee
+    producers at home a higher carbon price to the end of the run (carbon contracts for difference)."""
     support_abroad: SharePath = {2026: 0.0}
     """The same for producers of covered goods abroad."""
     retaliation: UnitInterval = 0.0
@@ -146,13 +146,16 @@ class Regulator(Frozen):
     home: NonNegative = 100.0
     """EUR of 2026 that it gives for a tonne less at home."""
     output: NonNegative = 1.0
-    """Weight of a euro of value added that is lost at home."""
+    """Weight of a euro of value added that is lost at home, or paid abroad for abatement."""
     revenue: NonNegative = 0.1
-    """Weight of a euro that auctions and the border bring; what is paid for abatement is not taken off."""
+    """Weight of a euro that auctions and the border bring and contracts for abatement leave."""
     levers: tuple[Lever, ...] = (
         "coverage", "free_allocation", "cbam_factor", "export_rebate", "support_home", "support_abroad",
     )  # fmt: skip
     """What it may turn; the rest of the law stays as it is."""
+    settled: Annotated[int, Field(ge=0)] = 3
+    """Last years of a run whose law is that of the year before them: leakage follows slowly, so that a law which holds
+    for the last year alone would not be judged by it. Fewer where a run is too short to decide anything else."""
     extensible: tuple[str, ...] = ("STL", "ALU", "OMT", "CEM", "ONM", "FER", "OCH", "MET", "NMM", "CHE")
     """Sectors all of whose output it may cover."""
 

@@ -110,14 +110,23 @@ def by_place(
 
 
 def money_at_home(policy: History, home_cell: Mask) -> dict[str, Any]:
-    """What home firms pay and get back, and what customs collect and refund; million USD over the run."""
+    """What home firms pay and get back, what customs collect and refund, and what contracts for abatement are paid.
+
+    Million USD over the run.
+    """
     money = {name: policy.accounts[name].sum(0) for name in MONEY}  # [B, C]
+    paid = {}
+    if "support" in policy.accounts:
+        support = policy.accounts["support"].sum(0)
+        sides = {"support_home": home_cell, "support_abroad": ~home_cell}
+        paid = {name: _number(support[:, side].sum(1).mean()) for name, side in sides.items()}
     return {
         "revenue_musd": {
             "carbon_price": _number(money["carbon_cost"][:, home_cell].sum(1).mean()),
             "free_allocation": _number(money["allocation"][:, home_cell].sum(1).mean()),
             "border_charge": _number(money["border_charge"][:, ~home_cell].sum(1).mean()),
             "export_refund": _number(0.0 - money["border_charge"][:, home_cell].sum(1).mean()),
+            **paid,
         },
         "abatement_cost_musd": _number(money["abatement_cost"][:, home_cell].sum(1).mean()),
     }

@@ -154,6 +154,9 @@ def _costs(run: Run) -> list[str]:
         said.append(f"Disruptions of supply take {percent(summary.supply_shortfall_share)} of output.")
     if money.border_charge:
         said.append(f"The border charge collects {billions(money.border_charge)} from imports.")
+    for place, paid in (("at home", money.support_home), ("abroad", money.support_abroad)):
+        if paid:
+            said.append(f"Contracts for abatement {place} are paid {billions(paid)}.")
     return said
 
 

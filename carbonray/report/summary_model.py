@@ -20,6 +20,8 @@ class Revenue(Part):
     carbon_price: Number | None = None
     free_allocation: Number | None = None
     border_charge: Number | None = None
+    support_home: Number | None = None
+    support_abroad: Number | None = None
 
 
 class Oracle(Part):

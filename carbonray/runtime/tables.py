@@ -63,6 +63,7 @@ def cells(pair: Pair) -> pd.DataFrame:
                     "free_allocation_musd": accounts["allocation"].ravel(),
                     "border_charge_musd": accounts["border_charge"].ravel(),
                     "abatement_cost_musd": accounts["abatement_cost"].ravel(),
+                    "support_musd": accounts.get("support", np.zeros(shape)).ravel(),
                     "value_added_musd": accounts["value_added"].ravel(),
                 }
             )

@@ -19,6 +19,7 @@ from carbonray.worlds.cbam.firms import Firms, by_cell, totals_by_cell
 from carbonray.worlds.cbam.model import Model
 from carbonray.worlds.cbam.parameters import FirmParams, MarketParams, PolicyParams
 from carbonray.worlds.cbam.sourcing import Moves
+from carbonray.worlds.cbam.support import carbon_value, claim
 from carbonray.worlds.world import Bid, Letters, Total
 
 
@@ -67,7 +68,7 @@ def rule(params: FirmParams, firms: Firms, commons: Commons) -> FirmActions:
     cell = firms.shard.cell
     growth = params.growth_response * firms.margin + by_cell(commons.trend_growth, cell)
     terms = commons.terms
-    paid = terms.price if commons.support is None else terms.price + commons.support
+    paid = carbon_value(terms.price, commons.strike)
     wanted = by_cell(abatement_at(params, paid), cell)
     if params.exporters_abate:
         at_border = paid + (terms.rate - terms.offset).clamp(min=0.0) * commons.crossing_share
@@ -97,7 +98,8 @@ def act(
     decided = 1 - (1 - firms.pending[-1]) * (1 - actions.cut)
     decided = torch.minimum(decided, by_cell(params.abatement_cap, shard.cell))
     abated = firms.pending[0]
-    intensity = firms.base_intensity * by_cell(commons.intensity_factor, shard.cell) * (1 - abated)
+    unabated = firms.base_intensity * by_cell(commons.intensity_factor, shard.cell)
+    intensity = unabated * (1 - abated)
     acted = replace(
         firms,
         plan=plan,
@@ -118,6 +120,10 @@ def act(
         "stock": firms.stock,
         "embodied": firms.embodied * output,
     }
+    if commons.strike is not None:
+        price, strike = commons.terms.price, commons.strike
+        per_unit = claim(params, price=price, strike=strike, abated=abated, unabated=unabated, cell=shard.cell)
+        totals["support"] = per_unit * output
     letters = {"embodied": Letters(values=firms.embodied, to_supplier=False)} if len(shard.supplier) else {}
     said = totals_by_cell(shard, totals, model.bounds)
     if params.learned:

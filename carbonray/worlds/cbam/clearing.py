@@ -18,7 +18,7 @@ from carbonray.worlds.cbam.market import Market, Preferences, Purchases
 from carbonray.worlds.cbam.model import Model
 from carbonray.worlds.cbam.parameters import PolicyParams
 from carbonray.worlds.cbam.paths import weighted_shares
-from carbonray.worlds.cbam.support import premium
+from carbonray.worlds.cbam.support import auction, spent
 from carbonray.worlds.world import Pool, Shocks
 
 
@@ -49,7 +49,8 @@ def first_commons(model: Model, replicas: int) -> Commons:
         trend_growth=cells * 0,
         trend=cells,
         crossing_share=cells * 0,
-        support=torch.zeros_like(cells) if model.policy.supports else None,
+        strike=torch.zeros_like(cells) if model.policy.supports else None,
+        fund=cells[:, :2] * 0,
         declared=None,
         indirect=base_indirect(model).expand(replicas, -1) if bool(model.policy.indirect.any()) else None,
         cleared=None,
@@ -61,14 +62,14 @@ def prepare(model: Model, commons: Commons) -> Commons:
     """What everybody may see before the next quarter: trend, prices and terms of its policy."""
     step = commons.step + 1
     year = step // QUARTERS
-    new_year, support = step % QUARTERS == 0, commons.support
+    new_year, strike, fund = step % QUARTERS == 0, commons.strike, commons.fund
     law = model.policy.law.in_year(year, len(commons.commitment))
     if model.policy.regulated:
         law = regulator.decreed(model.policy, law, commons.decree) if new_year else commons.law
     price = model.policy.price(law, commons.commitment, year)
     terms = carbon_terms(model.policy, law, price=price, home_intensity=commons.benchmark_intensity)
-    if support is not None and new_year and step > 0:
-        support = premium(model, commons, law, terms)
+    if strike is not None and new_year and step > 0:
+        strike, fund = auction(model, commons, law, terms)
     trend = model.technology.trend[step]
     fuel = exact.power(commons.fuel_price, -model.fuel.demand_elasticity)[:, None]
     intensity_factor = model.technology.intensity_trend[step] * fuel
@@ -86,7 +87,8 @@ def prepare(model: Model, commons: Commons) -> Commons:
         revenue=torch.zeros_like(commons.revenue) if new_year else commons.revenue,
         year=torch.zeros_like(commons.year) if new_year else commons.year,
         last_year=commons.year if new_year else commons.last_year,
-        support=support,
+        strike=strike,
+        fund=fund,
         terms=terms,
         intensity_factor=intensity_factor,
         trend_growth=(trend / model.technology.trend[max(step - 1, 0)] - 1).expand_as(terms.price),
@@ -154,8 +156,8 @@ def clear_market(model: Model, commons: Commons, pool: Pool) -> Commons:
     made = (output.view(to_goods) * home).transpose(1, 2).contiguous().sum(-1)
     revenue = _revenue(model, commons, cleared, totals)
     if model.policy.regulated:
-        quarter = regulator.booked(model, commons, totals["emissions"], output, revenue)
-        decree = pool.rows["decree"].values[:, 0]
+        quarter = regulator.booked(model, commons, totals, revenue)
+        decree = regulator.heard(model, commons, pool.rows["decree"].values[:, 0])
         commons = replace(commons, quarter=quarter, year=commons.year + quarter, decree=decree)
     return replace(
         commons,
@@ -164,6 +166,7 @@ def clear_market(model: Model, commons: Commons, pool: Pool) -> Commons:
         home_emissions=commons.home_emissions + emitted,
         home_output=commons.home_output + made,
         revenue=commons.revenue + revenue,
+        fund=spent(model, commons.fund, totals["support"]) if "support" in totals else commons.fund,
         fuel_price=_fuel_price(model, commons, totals["emissions"]),
         indirect=_indirect(model, cleared, totals) if bool(model.policy.indirect.any()) else None,
         cleared=cleared,
@@ -254,7 +257,7 @@ def _spell_out(
         revenue=price + crossing * passed * mean_charge,
         carbon_price=terms.price,
         allocation=terms.allocation,
-        support=commons.support,
+        strike=commons.strike,
         crossing_share=crossing,
         trend=commons.trend,
         intensity_factor=commons.intensity_factor,

@@ -24,7 +24,7 @@ class Cleared:
     revenue: Tensor  # per unit, of a firm that is charged nothing
     carbon_price: Tensor  # USD / t CO2 paid
     allocation: Tensor  # value of free allowances per unit
-    support: Tensor | None  # USD / t CO2 paid for abatement beyond what the carbon price pays for
+    strike: Tensor | None  # USD / t CO2 of the contracts that pay for abatement
     crossing_share: Tensor  # of sales that cross the home region's border
     trend: Tensor  # capacity relative to the base year
     intensity_factor: Tensor  # trend and other common changes of intensity
@@ -63,7 +63,8 @@ class Commons:
     trend_growth: Tensor  # [B, C] of capacity this quarter, share
     trend: Tensor  # [B, C] capacity relative to the base year
     crossing_share: Tensor  # [B, C] share of sales that crosses the home region's border, last quarter
-    support: Tensor | None  # [B, C] USD / t CO2 paid for abatement beyond what the carbon price pays for
+    strike: Tensor | None  # [B, C] USD / t CO2 that contracts for abatement guarantee; zero where there are none
+    fund: Tensor  # [B, 2] million USD set aside for contracts at home and abroad
     declared: Tensor | None  # [B, C] default values that replace intensities
     indirect: Tensor | None  # [B, C] electricity-related t CO2 / USD that is charged too
     cleared: Cleared | None

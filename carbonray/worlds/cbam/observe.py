@@ -13,6 +13,7 @@ from carbonray.worlds.cbam.commons import Commons
 from carbonray.worlds.cbam.firms import Firms, by_cell, own_allocation
 from carbonray.worlds.cbam.model import Model
 from carbonray.worlds.cbam.sourcing import n_choices
+from carbonray.worlds.cbam.support import carbon_value
 from carbonray.worlds.world import Observation
 
 FEATURES = (
@@ -26,7 +27,7 @@ FEATURES = (
     "price",  # log, base year 0
     "margin",
     "charge",  # border charge per unit that crosses
-    "carbon_price",  # now, in 100 USD / t
+    "carbon_price",  # that a tonne less is worth now, in 100 USD / t: the price, or the strike of a contract
     "carbon_price_announced",  # next year's
     "free_allocation",  # value per unit of output
     "market_share",  # of the cell's output
@@ -70,8 +71,8 @@ def observe(model: Model, firms: Firms, commons: Commons) -> Observation:
         by_cell(price, cell),
         firms.margin,
         firms.charge,
-        by_cell(commons.terms.price, cell) / 100,
-        by_cell(priced, cell) / 100,
+        by_cell(carbon_value(commons.terms.price, commons.strike), cell) / 100,
+        by_cell(carbon_value(priced, commons.strike), cell) / 100,
         own_allocation(params, firms.shard, by_cell(commons.terms.allocation, cell)),
         output / by_cell(made, cell).clamp(min=1e-300),
         by_cell(competitors, cell),

@@ -86,6 +86,7 @@ class PolicyParams:
     threshold: float  # Mt CO2 a quarter
     regulated: bool  # whether a regulator turns the law
     levers: tuple[str, ...]  # what it may turn
+    settled: int  # last years in which it may turn nothing
     extensible: Tensor  # [S] bool, all of whose output it may cover
 
     @property
@@ -313,6 +314,7 @@ def calibrate_policy(economy: Economy, scenario: Scenario, laws: Sequence[Policy
         threshold=policy.threshold_t * 1e-6 / QUARTERS,
         regulated=scenario.regulator.acts,
         levers=scenario.regulator.levers,
+        settled=min(scenario.regulator.settled, max(scenario.years - 2, 0)),
         extensible=_among(economy, scenario.regulator.extensible),
     )
 

@@ -6,6 +6,7 @@ it holds from the next year on.  At rest it leaves the law as the scenario has i
 Axes: B replica, S sector, H lever.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -34,7 +35,8 @@ FEATURES = (
 )  # fmt: skip
 """What it sees: the law of the scenario for the year to come, its own last decree, and how the last year went."""
 BOOKED = ("emissions_home", "emissions_abroad", "output_home", "revenue", "objective")
-"""Of a year, in the commons: emissions and value added as shares of the base path's at home, money of the latter."""
+"""Of a year, in the commons: emissions and value added, less what is paid abroad, as shares of the base path's at home,
+money of the latter; revenue is what contracts for abatement leave."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,30 +105,33 @@ def decreed(policy: PolicyParams, law: Law, decree: Tensor) -> Law:
     )
 
 
-def booked(model: Model, commons: Commons, emissions: Tensor, output: Tensor, revenue: Tensor) -> Tensor:
+def booked(model: Model, commons: Commons, totals: Mapping[str, Tensor], revenue: Tensor) -> Tensor:
     """[B, 5] what a quarter adds to the books, see BOOKED.
 
-    objective = - w_a (E_abroad - base) - w_h (E_home - base) - w_y (base - Y_home) + w_r revenue
+    objective = - w_a (E_abroad - base) - w_h (E_home - base) - w_y (base - Y_home + S_abroad) + w_r (R - S)
 
-    million USD, with E emissions, Y value added and w the weights of the scenario; the base path is what no decree
-    moves, so that objectives of two decrees differ as leaked tonnes, tonnes cut and costs against the reference do.
+    million USD, with E emissions, Y value added, R revenue, S what contracts for abatement are paid, and w the weights
+    of the scenario.  What is paid abroad is lost at home, what is paid at home only changes hands.  The base path is
+    what no decree moves, so that objectives of two decrees differ as leaked tonnes, tonnes cut and costs against the
+    reference do.
 
     Args:
         model: parameters.
         commons: of the quarter.
-        emissions: [B, C] Mt CO2.
-        output: [B, C] million USD.
-        revenue: [B] million USD.
+        totals: [B, C] emissions, Mt CO2; output and, where there are contracts, support, million USD.
+        revenue: [B] million USD that auctions and the border bring.
     """
     technology, weights = model.technology, model.objective
-    home = model.policy.home_cell.to(output.dtype)
+    home = model.policy.home_cell.to(revenue.dtype)
     trend = technology.trend[commons.step]
     base_output = technology.output * trend
     base = base_output * technology.intensity * technology.intensity_trend[commons.step]
     added = technology.factor_share * home
-    change = (emissions - base).contiguous()
+    change = (totals["emissions"] - base).contiguous()
     at_home, abroad = (change * home).sum(-1), (change * (1 - home)).sum(-1)
-    lost = ((base_output - output) * added).contiguous().sum(-1)
+    paid = totals.get("support", torch.zeros_like(change))
+    revenue = revenue - paid.sum(-1)
+    lost = ((base_output - totals["output"]) * added + paid * (1 - home)).contiguous().sum(-1)
     objective = weights.revenue * revenue - weights.leakage * abroad - weights.home * at_home - weights.output * lost
     of_emissions, of_output = (base * home).sum(), (base_output * added).sum()
     shares = (
@@ -137,13 +142,23 @@ def booked(model: Model, commons: Commons, emissions: Tensor, output: Tensor, re
     return torch.stack(shares, 1)
 
 
+def decides(model: Model, commons: Commons) -> bool:
+    """Whether what it says now is heard: the law of the last years is that of the one before them."""
+    return commons.step // QUARTERS + 1 < model.steps // QUARTERS - model.policy.settled
+
+
+def heard(model: Model, commons: Commons, said: Tensor) -> Tensor:
+    """[B, H] the decree that holds in the coming year."""
+    return said if decides(model, commons) else commons.decree
+
+
 def reward(commons: Commons, count: int) -> Tensor:
     """[B, n] objective of the quarter as a share of value added at home on the base path."""
     return commons.quarter[:, BOOKED.index("objective"), None].expand(-1, count)
 
 
 def observe(model: Model, commons: Commons, count: int) -> Observation:
-    """[B, n, features], and the levels of the levers that it may turn; of others those that leave the law."""
+    """[B, n, features], and which levels it may choose."""
     policy, batch = model.policy, len(commons.decree)
     year = min(commons.step // QUARTERS + 1, model.steps // QUARTERS)
     law = policy.law.in_year(year, batch)
@@ -157,6 +172,18 @@ def observe(model: Model, commons: Commons, count: int) -> Observation:
         *(10 * commons.last_year).unbind(1),
     ]
     values = torch.stack(columns, 1).unsqueeze(1).expand(-1, count, -1)
-    legal = [name in policy.levers or level == 0 for name, levels in LEVERS.items() for level in levels]
-    mask = torch.tensor(legal, device=values.device).expand(batch, count, -1)
-    return Observation(values=values, mask=mask)
+    return Observation(values=values, mask=_legal(model, commons).unsqueeze(1).expand(-1, count, -1))
+
+
+def _legal(model: Model, commons: Commons) -> Tensor:
+    """[B, levels] every level of the levers that it may turn; once all is settled, only the one that is in force."""
+    decree, parts = commons.decree, []
+    for place, (name, levels) in enumerate(LEVERS.items()):
+        points = torch.tensor(levels, dtype=torch.float64, device=decree.device)
+        away = (points - decree[:, place, None]).abs()
+        if name not in model.policy.levers:
+            away = points.abs().expand_as(away)
+        elif decides(model, commons):
+            away = torch.zeros_like(away)
+        parts.append(away == away.amin(1, keepdim=True))
+    return torch.cat(parts, 1)

@@ -10,12 +10,13 @@ from torch import Tensor
 
 from carbonray.worlds import exact
 from carbonray.worlds.cbam import deliveries
-from carbonray.worlds.cbam.abatement import abatement_at, cost_of_abatement
+from carbonray.worlds.cbam.abatement import cost_of_abatement
 from carbonray.worlds.cbam.act import unit_cost
 from carbonray.worlds.cbam.commons import Cleared, Commons
 from carbonray.worlds.cbam.firms import Firms, by_cell, own_allocation, totals_by_cell
 from carbonray.worlds.cbam.model import Model
 from carbonray.worlds.cbam.parameters import FirmParams
+from carbonray.worlds.cbam.support import claim
 from carbonray.worlds.world import Bid, Mail, Outcome, WorldError
 
 
@@ -51,9 +52,9 @@ def settle(model: Model, firms: Firms, commons: Commons, mail: Mail) -> tuple[Fi
     allocation = own_allocation(params, firms.shard, by_cell(cleared.allocation, cell))
     revenue = by_cell(cleared.revenue, cell) + allocation
     support = None
-    if cleared.support is not None:
-        beyond = (firms.abated - by_cell(abatement_at(params, cleared.carbon_price), cell)).clamp(min=0.0)
-        support = by_cell(cleared.support, cell) * beyond * unabated
+    if cleared.strike is not None:
+        price, strike = cleared.carbon_price, cleared.strike
+        support = claim(params, price=price, strike=strike, abated=firms.abated, unabated=unabated, cell=cell)
         revenue = revenue + support
     per_unit = revenue - crossing * firms.charge - carbon - cost - abatement
     profit = (per_unit + rent_share * cost) * made - firms.transaction_cost

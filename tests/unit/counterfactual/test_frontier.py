@@ -44,7 +44,8 @@ YEARS = 3
 
 @pytest.fixture(scope="module")
 def ground(small_economy: Economy, small_scenario: Make) -> Ground:
-    return Ground(scenario=sized(small_scenario("law", years=YEARS), 240), economy=small_economy)
+    scenario = small_scenario("law", years=YEARS, **{"regulator.settled": 0})
+    return Ground(scenario=sized(scenario, 240), economy=small_economy)
 
 
 def turned(lever: str, value: float) -> Candidate:
@@ -140,10 +141,10 @@ class TestFairness:
         for row in rows[1:]:
             change = {name: row[name] - rows[0][name] for name, value in row.items() if isinstance(value, float)}
             expected = (
-                weights.revenue * change["revenue_musd"]
+                weights.revenue * (change["revenue_musd"] - change["support_home_musd"] - change["support_abroad_musd"])
                 - weights.leakage * change["leaked_mt"]
                 + weights.home * change["home_reduction_mt"]
-                - weights.output * change["output_loss_musd"]
+                - weights.output * (change["output_loss_musd"] + change["support_abroad_musd"])
             )
             assert change["objective_musd"] == pytest.approx(expected, rel=1e-6)
 

@@ -13,7 +13,7 @@ from carbonray.units import QUARTERS
 from carbonray.worlds.cbam import CbamWorld, Economy
 from carbonray.worlds.cbam.abatement import abatement_at
 from carbonray.worlds.cbam.commons import Commons
-from carbonray.worlds.cbam.support import HIGHEST
+from carbonray.worlds.cbam.support import HIGHEST, claim
 
 Make = Callable[..., Scenario]
 SUPPORT = {"policy.support_home": {2026: 0.3}, "policy.support_abroad": {2026: 0.1}}
@@ -29,6 +29,18 @@ def states(world: CbamWorld, replicas: int, steps: int, seed: int = 0) -> list[C
         state = inprocess.advance(world, state, [shocks], [np.arange(world.edges.shape[1])]).state
         found.append(state.commons)
     return found
+
+
+def claimed(world: CbamWorld, after: Commons, side: torch.Tensor | None = None) -> float:
+    """Million USD a year that contracts of a new year could claim at the market's last output."""
+    assert after.strike is not None
+    assert after.cleared is not None
+    price = after.terms.price
+    more = (abatement_at(world.firms, after.strike) - abatement_at(world.firms, price)).clamp(min=0.0)
+    made = after.cleared.market.demand.transpose(1, 2).flatten(1)
+    unabated = QUARTERS * made * world.technology.intensity * after.cleared.intensity_factor
+    claims = (after.strike - price).clamp(min=0.0) * more * unabated
+    return float((claims if side is None else claims * side).sum())
 
 
 class TestTogether:
@@ -60,35 +72,90 @@ class TestTogether:
 class TestSupport:
     def test_none_changes_nothing(self, small_economy: Economy, small_scenario: Make) -> None:
         world = build_world(small_scenario("law", years=2), small_economy)
-        assert states(world, 1, 8)[-1].support is None
+        assert states(world, 1, 8)[-1].strike is None
 
     @pytest.mark.parametrize("who", ["home", "abroad"])
-    def test_the_premium_spends_its_share_of_last_years_revenue(
+    def test_the_first_auction_spends_its_share_of_last_years_revenue(
         self, small_economy: Economy, small_scenario: Make, who: str
     ) -> None:
         share = 0.03
         scenario = small_scenario("law", years=2, **{f"policy.support_{who}": {2026: share}})
         world = build_world(scenario, small_economy)
         before, after = states(world, 1, QUARTERS)[-2:]
-        assert before.support is not None
-        assert before.support.abs().max() == 0  # nothing was collected before the first year
-        assert after.support is not None
-        assert after.cleared is not None
+        assert before.strike is not None
+        assert before.strike.abs().max() == 0  # nothing was collected before the first year
+        assert after.strike is not None
         at_home = world.policy.home_cell
         mine = at_home if who == "home" else ~at_home
-        paid = after.support[0] > 0
-        assert paid.any()
-        assert not (paid & ~mine).any()
-        premium = after.support[0][paid]
-        assert premium.min() == premium.max()
+        promised = after.strike[0] > 0
+        assert promised.any()
+        assert not (promised & ~mine).any()
+        premium = (after.strike - after.terms.price)[0][promised]
+        assert premium.min() == pytest.approx(premium.max())
         assert premium.max() < HIGHEST
-        price = after.terms.price
-        more = abatement_at(world.firms, price + after.support) - abatement_at(world.firms, price)
-        made = after.cleared.market.demand.transpose(1, 2).flatten(1)
-        unabated = QUARTERS * made * world.technology.intensity * before.intensity_factor
-        spent = float((after.support * more * unabated).sum())
+        place = int(who == "abroad")
+        assert after.fund[0, 1 - place] == 0
         collected = float(before.revenue[0]) * QUARTERS / (QUARTERS - 1)
-        assert spent == pytest.approx(share * collected, rel=0.03)  # the last quarter is like the others, not equal
+        fund = float(after.fund[0, place])
+        assert fund == pytest.approx(share * collected, rel=0.03)  # the last quarter is like the others, not equal
+        assert claimed(world, after) == pytest.approx(fund, rel=1e-6)  # one year is left
+
+    def test_a_strike_never_falls_and_contracts_are_paid_to_the_end(
+        self, small_economy: Economy, small_scenario: Make
+    ) -> None:
+        once = {"policy.support_abroad": {2026: 0.0, 2027: 0.1, 2028: 0.0}}
+        run = pair.run(small_scenario("law", years=6, **once), economy=small_economy, record_firms=False)
+        home = run.world.policy.home_cell.numpy()
+        paid = run.policy.accounts["support"][:, 0, ~home].sum(1).reshape(-1, QUARTERS).sum(1)
+        assert paid[:2].max() == 0  # what is promised for 2027 is cut a year later
+        assert (paid[2:] > 0).all()
+        assert paid[-1] == pytest.approx(paid[2], rel=0.25)  # as output abroad, and its price, move
+        strikes = torch.stack([commons.strike[0] for commons in states(run.world, 1, 6 * QUARTERS)])  # type: ignore[index]
+        assert (strikes.diff(dim=0) >= 0).all()
+
+    def test_nothing_is_promised_that_the_fund_could_not_pay(
+        self, small_economy: Economy, small_scenario: Make
+    ) -> None:
+        years = 6
+        world = build_world(small_scenario("law", years=years, **SUPPORT), small_economy)
+        found = states(world, 1, years * QUARTERS)
+        for year in range(1, years):
+            after = found[year * QUARTERS - 1]
+            for place, side in enumerate((world.policy.home_cell, ~world.policy.home_cell)):
+                promised = (years - year) * claimed(world, after, side)
+                assert promised <= float(after.fund[0, place]) * (1 + 1e-9), year
+        assert (found[-1].fund >= 0).all()
+        assert found[-1].fund[0, 1] < 0.5 * sum(found[year * QUARTERS].fund[0, 1] for year in range(1, years))
+
+    def test_each_tonne_costs_what_the_price_lacks_to_the_strike(
+        self, small_economy: Economy, small_scenario: Make
+    ) -> None:
+        world = build_world(small_scenario("law", years=1, **SUPPORT), small_economy)
+        cells = len(world.policy.home_cell)
+        cell = torch.arange(cells)
+        price, strike = torch.full((1, cells), 20.0), torch.full((1, cells), 50.0)
+        enough, little = abatement_at(world.firms, torch.tensor(50.0)), abatement_at(world.firms, torch.tensor(20.0))
+        unabated = torch.ones(1, cells, dtype=torch.float64)
+
+        def paid(abated: torch.Tensor, strike: torch.Tensor) -> torch.Tensor:
+            return claim(
+                world.firms, price=price, strike=strike, abated=abated.expand(1, -1), unabated=unabated, cell=cell
+            )
+
+        assert torch.allclose(paid(enough, strike), (30.0 * (enough - little)).to(torch.float64))
+        assert torch.equal(paid(torch.ones(cells), strike), paid(enough, strike))  # no more than was auctioned
+        assert paid(little, strike).abs().max() == 0
+        assert paid(enough, torch.full((1, cells), 15.0)).abs().max() == 0  # the price is over the strike
+
+    def test_an_empty_fund_promises_nothing_not_even_todays_price(
+        self, small_economy: Economy, small_scenario: Make
+    ) -> None:
+        later = {"policy.support_home": {2026: 0.0, 2028: 0.0, 2029: 0.5}}
+        world = build_world(small_scenario("law", years=4, **later), small_economy)
+        found = states(world, 1, 3 * QUARTERS)
+        for commons, promised in ((found[2 * QUARTERS], False), (found[-1], True)):
+            assert commons.strike is not None
+            assert bool(commons.strike.any()) == promised
 
     def test_firms_cut_what_they_are_paid_for(self, small_economy: Economy, small_scenario: Make) -> None:
         plain = pair.run(small_scenario("law", years=4), economy=small_economy, record_firms=False)

@@ -18,7 +18,7 @@ from carbonray.worlds.cbam.commons import Commons
 from carbonray.worlds.cbam.regulator import LEVERS, REST, decode, decreed, encode
 
 Make = Callable[..., Scenario]
-ACTS = {"regulator.acts": True}
+ACTS = {"regulator.acts": True, "regulator.settled": 0}
 
 
 def played(
@@ -109,7 +109,7 @@ class TestDecrees:
         assert torch.equal(found.price, law.price)
 
     def test_only_levers_of_the_scenario_may_be_turned(self, small_economy: Economy, small_scenario: Make) -> None:
-        scenario = small_scenario("law", years=1, **ACTS, **{"regulator.levers": ["coverage", "export_rebate"]})
+        scenario = small_scenario("law", years=2, **ACTS, **{"regulator.levers": ["coverage", "export_rebate"]})
         world = build_world(scenario, small_economy)
         ids = {name: np.arange(role.count) for name, role in world.roles.items()}
         agents, commons = world.reset(0, 2, ids)
@@ -121,6 +121,25 @@ class TestDecrees:
         assert open_levels == free
         rest = [part[place] for part, place in zip(mask[0, 0].split(sizes), REST, strict=True)]
         assert all(rest)
+
+    def test_the_law_of_the_last_years_is_that_of_the_one_before(
+        self, small_economy: Economy, small_scenario: Make
+    ) -> None:
+        scenario = small_scenario("law", years=5, **ACTS | {"regulator.settled": 2})
+        world = build_world(scenario, small_economy)
+        early, late = level(free_allocation=-0.25), level(free_allocation=0.5, export_rebate=1.0)
+        said = {QUARTERS: early, 2 * QUARTERS: late}  # for the third year, whose law the last two have, and for these
+        found = [commons for commons, _ in played(world, said, 5 * QUARTERS - 1)]
+        turned = [commons.decree[0, list(LEVERS).index("free_allocation")].item() for commons in found[::QUARTERS]]
+        assert turned == [0.0, -0.25, -0.25, -0.25, -0.25]
+        ids = {name: np.arange(role.count) for name, role in world.roles.items()}
+        agents, _ = world.reset(0, 1, ids)
+        sizes = [len(levels) for levels in LEVERS.values()]
+        for year, legal in ((1, sizes), (2, [1] * len(LEVERS))):
+            mask = world.observe(agents, found[year * QUARTERS - 1])["regulator"].mask[0, 0]
+            assert [int(part.sum()) for part in mask.split(sizes)] == legal
+        chosen = [int(part.to(torch.int64).argmax()) for part in mask.split(sizes)]
+        assert chosen == list(level(free_allocation=-0.25))
 
     def test_a_reference_stays_off(self, small_economy: Economy, small_scenario: Make) -> None:
         world = build_world(small_scenario("law", years=2, **ACTS).reference(), small_economy)
@@ -146,6 +165,25 @@ class TestObjective:
         assert float((other[1] - one[1]).item()) * value == pytest.approx(expected, rel=1e-9)
         assert revenue > 0  # allowances are sold that were free
         assert lost < 0
+
+    @pytest.mark.parametrize("who", ["home", "abroad"])
+    def test_what_is_paid_abroad_is_lost_and_what_is_paid_at_home_changes_hands(
+        self, small_economy: Economy, small_scenario: Make, who: str
+    ) -> None:
+        weights = {"regulator.leakage": 0.0, "regulator.home": 0.0, "regulator.output": 0.7, "regulator.revenue": 0.2}
+        paid = {f"policy.support_{who}": {2026: 0.05}}
+        world = build_world(small_scenario("law", years=4, **ACTS, **weights, **paid), small_economy)
+        (before, _), (after, reward) = played(world, {}, 10)[-2:]
+        claims = float((before.fund - after.fund).sum())
+        assert claims > 0
+        technology, home = world.technology, world.policy.home_cell.to(torch.float64)
+        output = technology.output * technology.trend[9]
+        assert after.cleared is not None
+        made = after.cleared.market.demand.transpose(1, 2).flatten(1)[0]
+        lost = float(((output - made) * technology.factor_share * home).sum()) + claims * (who == "abroad")
+        revenue = float((after.revenue - before.revenue).sum()) - claims
+        value = float((output * technology.factor_share * home).sum())
+        assert float(reward) * value == pytest.approx(0.2 * revenue - 0.7 * lost, rel=1e-6)
 
     def test_base_path_without_any_policy_is_zero(self, small_economy: Economy, small_scenario: Make) -> None:
         scenario = small_scenario("no-policy", years=1, **ACTS, **{"partners.price": {}})
