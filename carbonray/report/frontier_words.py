@@ -8,12 +8,12 @@ from carbonray.report.wording import billions, listed, megatonnes, number, perce
 
 Summary = Mapping[str, Any]
 LEVER_WORDS = {
-    "coverage": "wider coverage",
-    "free_allocation": "free allocation",
-    "cbam_factor": "the share deducted at the border",
-    "export_rebate": "the export rebate",
-    "support_home": "support of abatement at home",
-    "support_abroad": "support of abatement abroad",
+    "coverage": "wider coverage, up to all metals, minerals and chemicals",
+    "free_allocation": "free allocation to makers of covered goods at home",
+    "cbam_factor": "the share of the benchmark deducted from importers",
+    "export_rebate": "the rebate to exporters of covered goods",
+    "support_home": "the share of revenue for contracts with those who pay the price at home",
+    "support_abroad": "the share of revenue for contracts with makers of covered goods abroad",
 }
 PAYERS = (
     ("consumers at home", "consumer_cost_musd", 1, "pay {} more for the goods of the base path", "pay {} less"),
@@ -25,8 +25,8 @@ PAYERS = (
 LIMITS = (
     "Tonnes bought abroad rest on two assumptions: that nobody there would have cut them anyway (additionality), and "
     "the abatement cost curves, whose first tonnes cost next to nothing where there is no carbon price.",
-    "Firms that have cut do not go back when support ends, and it is paid only once a cut is in place: support of an "
-    "early year buys tonnes in all later ones, and looks cheaper than a contract that is paid as long as it lasts.",
+    "Contracts end with the run: neither what they would cost later is counted, nor what they would save. The fund is "
+    "filled above all by the first year, in which firms have not cut yet and pay for every tonne.",
     "The gross figure leaves these tonnes out, so that leakage through markets stands by itself.",
     "Refunds on exports and support abroad raise questions of trade and budget law that are not judged here.",
     "Partners do not answer: nobody retaliates, follows with a price of their own, or redirects support.",
@@ -88,8 +88,13 @@ def _levers(summary: Summary, found: Mapping[str, Any]) -> list[str]:
     ]
     if effect["leaked_mt"] > 0:
         said = ["No lever of it alone cuts leakage at its carbon price."]
+    return [*said, *_decrees(found, first)]
+
+
+def _decrees(found: Mapping[str, Any], first: int) -> list[str]:
+    """Each lever that is turned, and when."""
     told = [f"{LEVER_WORDS[name]} {_when(values, first)}" for name, values in found["decree"].items()]
-    return [*said, f"Its decrees, means over the draws: {'; '.join(told)}."] if told else said
+    return [f"Its decrees, means over the draws: {'; '.join(told)}."] if told else []
 
 
 def _when(values: Sequence[float], first: int) -> str:
@@ -116,10 +121,18 @@ def _payers(found: Mapping[str, Any]) -> str:
 
 
 def learned(summary: Summary) -> list[str]:
-    """Whether a learned regulator beats the best scripted one."""
+    """Whether a learned regulator beats the best scripted one, what it decrees and who pays."""
     if not any(one["kind"] == "learned" for one in summary["candidates"]):
         return ["No learned regulator was judged."]
-    return [_against_rival(one) for one in summary["learned"]] or ["No scripted optimiser was judged beside it."]
+    if not summary["learned"]:
+        return ["No scripted optimiser was judged beside it."]
+    named = {one["name"]: one for one in summary["candidates"]}
+    said = []
+    for one in summary["learned"]:
+        own = named[one["name"]]
+        said += [_against_rival(one), *_decrees(own, summary["years"][0])]
+        said += [_payers(own)] if own["against"]["law"]["leaked_mt"] else []
+    return said
 
 
 def _against_rival(one: Mapping[str, Any]) -> str:

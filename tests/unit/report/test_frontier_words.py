@@ -47,8 +47,11 @@ def test_who_leaks_least_is_told_apart_from_who_buys_abroad() -> None:
     said = " ".join(words.headline(found)).replace("\u00a0", " ")
     assert "“buyer” leaks least: 300 Mt less (95 % interval 299 to 301) than the law" in said
     assert "295 Mt are reductions that support abroad buys" in said
-    assert "Most of it is support of abatement abroad: with it alone back at rest, at the same price, 290 Mt" in said
-    assert "support of abatement abroad +0.05 in 2027, +0.10 in 2028" in said
+    assert (
+        "Most of it is the share of revenue for contracts with makers of covered goods abroad: with it alone back at "
+        "rest, at the same price, 290 Mt"
+    ) in said
+    assert "makers of covered goods abroad +0.05 in 2027, +0.10 in 2028" in said
     assert "Of those that buy nothing abroad, “maker” leaks least: 20.0 Mt less" in said
 
 
@@ -82,6 +85,10 @@ def test_a_learned_regulator_that_does_not_beat_the_script_is_said_so() -> None:
     assert "“learned a” beats the best scripted one, “path”" in said(5000.0)
     assert "“learned a” does not beat the best scripted one" in said(1000.0)
     assert "“learned a” does worse than the best scripted one" in said(-5000.0)
+    decreed = candidate("learned a", "learned", 1.0, 1.0, decree={"export_rebate": [0.0, 0.5, 0.5]})
+    policy = words.learned(summary(LAW, decreed, learned=[pair | {"objective_musd": difference(5.0)}]))
+    assert "the rebate to exporters of covered goods +0.50 from 2027 on" in policy[1]
+    assert "the treasury" in policy[2]
     assert words.learned(judged) == ["No scripted optimiser was judged beside it."]
     assert words.learned(summary(LAW)) == ["No learned regulator was judged."]
 
