@@ -108,7 +108,7 @@ class ActorCritic(Method):
             value = self.value(batch["seen"])
             reward = self.team_reward(batch["reward"])
             gained = advantages(reward, value, batch["terminated"], discount=s.discount, trace=s.trace)
-            judged = standardised(self.beyond_all(gained)).clamp(-FAR, FAR)
+            judged = standardised(self.beyond_rows(self.beyond_all(gained))).clamp(-FAR, FAR)
             known = {**batch, "gained": judged, "returned": gained + value[:, :-1]}
         for _ in range(s.epochs):
             yield from windows(known, batch["reward"].shape[1] if s.recurrent else s.window, rng)

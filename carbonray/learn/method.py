@@ -128,6 +128,18 @@ class Method(nn.Module, ABC):
         return values - values.median(-1, keepdim=True).values if self.problem.teams >= MANY else values
 
 
+    def beyond_rows(self, values: Tensor) -> Tensor:
+        """Values [B, T, G] of an agent alone in its role less their mean over the rows of all learners at each moment.
+
+        Its replicas meet the same luck, see `problem.alike`, so that what is left is what it did.
+        """
+        if self.problem.spec.count > 1:
+            return values
+        sums = across(torch.cat([values.double().sum(0), torch.full_like(values[0].double(), len(values))], -1))
+        total, rows = sums.chunk(2, -1)
+        return (values - total / rows).to(values.dtype) if float(rows[0, 0]) > 1 else values
+
+
 MANY = 50
 """Teams from which on they are compared with each other."""
 
@@ -185,11 +197,17 @@ def standardised(values: Tensor) -> Tensor:
     sums = torch.stack(
         [wide.sum((0, 1)), wide.square().sum((0, 1)), torch.full_like(wide[0, 0], len(wide) * len(wide[0]))]
     )
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        torch.distributed.all_reduce(sums)
+    sums = across(sums)
     mean = sums[0] / sums[2]
     variance = (sums[1] / sums[2] - mean.square()).clamp(min=1e-12)
     return ((wide - mean) * variance.rsqrt()).to(values.dtype)
+
+
+def across(sums: Tensor) -> Tensor:
+    """Sums over all learners of a group."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.all_reduce(sums)
+    return sums
 
 
 def figures(**values: Tensor | float) -> Mapping[str, Tensor]:

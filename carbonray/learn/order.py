@@ -12,7 +12,7 @@ from carbonray.config_worlds import WORLDS, AnyScenario
 from carbonray.learn.method import Settings
 from carbonray.learn.policy import Trained
 from carbonray.learn.policy_folder import WEIGHTS, AnySaved, Saved, load
-from carbonray.learn.problem import Problem, ProblemError, problem_of, role_of, spread
+from carbonray.learn.problem import Problem, ProblemError, alike, problem_of, role_of, spread
 from carbonray.learn.task import METHODS, Task, pack, settings_of
 
 FILE = "training.json"
@@ -155,6 +155,8 @@ class TrainingOrder(BaseModel):
         worlds = [load_world(each) for each in (scenario, scenario.reference())]
         named = f"{self.world}/{scenario.name}"
         roles = list(dict.fromkeys(role_of(worlds[0], role) for role in self.role or (None,)))
+        if any(worlds[0].roles[role].count == 1 for role in roles):
+            worlds = [alike(world, self.replicas) for world in worlds]
         if others is not None:
             others.trained.check(worlds[0], named)
             if not self.alone and all(part.card.role in roles for part in others.parts):

@@ -120,6 +120,15 @@ def moved(problems: Sequence[Problem], device: str) -> list[Problem]:
     return [first, *(problem.to(device, first.worlds) for problem in problems[1:])]
 
 
+def alike(world: Any, replicas: int) -> Any:
+    """A world whose replicas meet the same luck, where it knows how.
+
+    One agent among none of its kind learns what its choices did from how replicas of an episode differ; what luck does
+    to a whole economy is many times that.
+    """
+    return world.alike(replicas) if hasattr(world, "alike") else world
+
+
 def _moved(world: Any, device: str) -> Any:
     """A world on another device, where it knows of devices."""
     return world.to(device) if hasattr(world, "to") else world

@@ -38,6 +38,10 @@ class Law:
         which = torch.arange(replicas, device=self.price.device) % self.count
         return type(self)(**{item.name: getattr(self, item.name)[which, year] for item in fields(self)})
 
+    def repeated(self, count: int) -> Self:
+        """[L x count, Y + 1] every law so many times."""
+        return type(self)(**{item.name: torch.cat([getattr(self, item.name)] * count) for item in fields(self)})
+
 
 def law_of(policies: Sequence[Policy], sectors: Sequence[str], years: Sequence[int]) -> Law:
     """The levers of one or several policies that are alike in all else.

@@ -84,6 +84,10 @@ class CbamWorld(Model):
         """[E, N] int64 supplier named in each slot."""
         return self.supplier
 
+    def alike(self, replicas: int) -> "CbamWorld":
+        """The same world, in which so many replicas draw the same random numbers."""
+        return replace(self, policy=replace(self.policy, law=self.policy.law.repeated(replicas)))
+
     def reset(self, seed: int, replicas: int, ids: Ids) -> tuple[Firms, Commons]:
         """Everything at rest in the base year."""
         shard = firms.make_shard(self.firms, self.supplier, self.slots.used, ids)
