@@ -26,7 +26,10 @@ def hardness(mean: Array, spread: Array, floor: Array) -> Array:
         spread: [N, ...] standard deviation over networks.
         floor: [...] typical miss.
     """
-    return np.asarray(np.sqrt(spread**2 + (RELATIVE * mean) ** 2 + floor**2))
+    squares = spread**2
+    squares += (RELATIVE * mean) ** 2
+    squares += floor**2
+    return np.asarray(np.sqrt(squares, out=squares))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,10 +39,10 @@ class Calibration:
     floor: Mapping[str, Array]  # [...] of one case's shape
     score: Mapping[str, Array]  # [levels, ...]
 
-    def half_width(self, name: str, mean: Array, spread: Array, level: float) -> Array:
-        """[N, ...] half the width of the interval."""
-        score: Array = self.score[name][LEVELS.index(level)]
-        return score * hardness(mean, spread, self.floor[name])
+
+def half_width(mean: Array, spread: Array, floor: Array, score: Array) -> Array:
+    """[N, ...] half the width of an interval; floor and score of a level [...] are of a `Calibration`."""
+    return score * hardness(mean, spread, floor)
 
 
 def calibrated(

@@ -41,23 +41,27 @@ class Domain:
         """[N, I] inputs in their ranges: 0 at the lowest value simulated, 1 at the highest."""
         return np.asarray((rows - self.low) / np.where(self.high > self.low, self.high - self.low, 1.0))
 
-    def outside(self, rows: Array, names: tuple[str, ...]) -> list[tuple[Outside, ...]]:
-        """Inputs of each case [N, I] beyond what was simulated, by more than rounding."""
+    def outside(self, rows: Array, names: tuple[str, ...]) -> dict[int, tuple[Outside, ...]]:
+        """By case of [N, I] that has any: inputs beyond what was simulated, by more than rounding."""
         slack = 1e-6 * (self.high - self.low)
-        found: list[list[Outside]] = [[] for _ in rows]
+        found: dict[int, tuple[Outside, ...]] = {}
         for case, at in np.argwhere((rows < self.low - slack) | (rows > self.high + slack)).tolist():
             low, high, value = (float(each[at]) for each in (self.low, self.high, rows[case]))
-            found[case].append(Outside(name=names[at], value=value, low=low, high=high))
-        return [tuple(each) for each in found]
+            one = Outside(name=names[at], value=value, low=low, high=high)
+            found[case] = (*found.get(case, ()), one)
+        return found
 
-    def unlike(self, layout: Layout, rows: Array) -> list[tuple[str, ...]]:
-        """Paths of each case [N, I], all of them within range, that have a shape unlike any simulated."""
+    def unlike(self, layout: Layout, rows: Array) -> dict[int, tuple[str, ...]]:
+        """By case of [N, I] that has any: paths, all of them within range, of a shape unlike any simulated."""
         scaled = self.scaled(rows)
         far = [
             _nearest(layout.take(scaled, path), examples) > usual
             for path, examples, usual in zip(PATHS, self.examples, self.usual, strict=True)
         ]
-        return [tuple(path for path, is_far in zip(PATHS, each, strict=True) if is_far) for each in np.stack(far, 1)]
+        found: dict[int, tuple[str, ...]] = {}
+        for case, path in np.argwhere(np.stack(far, 1)).tolist():
+            found[case] = (*found.get(case, ()), PATHS[path])
+        return found
 
 
 def domain_of(layout: Layout, rows: Array, others: Array) -> Domain:

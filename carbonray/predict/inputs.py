@@ -5,6 +5,7 @@ Axes: N case (a law in an economy), I input, Y year, F feature of a year.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ class Layout:
     sectors: tuple[str, ...]
     partners: tuple[str, ...]
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """[I] such as price.2030, coverage.STL, partner_price.CHN, sigma_scale."""
         return (
@@ -44,11 +45,20 @@ class Layout:
         both = {**LEVERS, **ECONOMY}
         return tuple(both[name.partition(".")[0]] for name in self.names)
 
+    @cached_property
+    def places(self) -> Mapping[str, int | slice]:
+        """Where each input is in a row: one figure, or those of a group, which lie side by side."""
+        groups = [name.partition(".")[0] for name in self.names]
+        return {
+            name: slice(groups.index(name), groups.index(name) + groups.count(name))
+            if "." in self.names[groups.index(name)]
+            else groups.index(name)
+            for name in groups
+        }
+
     def take(self, rows: Array, name: str) -> Array:
         """Columns of an input: [N, Y] of a path, [N, k] of a group, [N] of one figure."""
-        places = [place for place, one in enumerate(self.names) if one.partition(".")[0] == name]
-        found = rows[:, places]
-        return found if "." in self.names[places[0]] else found[:, 0]
+        return rows[:, self.places[name]]
 
 
 @dataclass(frozen=True, kw_only=True)

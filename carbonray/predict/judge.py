@@ -74,13 +74,11 @@ def fits(model: Model, cases: Cases) -> dict[str, float]:
 def coverages(model: Model, cases: Cases) -> dict[str, dict[str, float | None]]:
     """Share of intervals that hold the simulation, by quantity and level, and the cases that they rest on."""
     found, truth = model.predict(cases.rows), quantities(cases.figures, model.place)
-    assert model.calibration is not None
-    table: dict[str, dict[str, float | None]] = {}
-    for name, values in truth.items():
-        table[name] = {}
-        for level in LEVELS:
-            half = model.calibration.half_width(name, found.mean[name], found.spread[name], level)
-            share, count = coverage(values, found.mean[name], half)
+    table: dict[str, dict[str, float | None]] = {name: {} for name in truth}
+    for level in LEVELS:
+        half = model.half_widths(found, level)
+        for name, values in truth.items():
+            share, count = coverage(values, found.mean[name], half[name])
             table[name] |= {f"{level:g}": share, "cases": count}
     return table
 
@@ -88,15 +86,14 @@ def coverages(model: Model, cases: Cases) -> dict[str, dict[str, float | None]]:
 def judged(model: Model, cases: Cases) -> pd.DataFrame:
     """Leakage over ten years of each case: predicted, its interval, and simulated."""
     found, truth = model.predict(cases.rows), quantities(cases.figures, model.place)
-    assert model.calibration is not None
+    half = model.half_widths(found, JUDGED)
     columns: dict[str, Array] = {}
     for name in ("leakage_rate_10_years", "leakage_rate_10_years_cbam_goods"):
         mean = found.mean[name]
-        half = model.calibration.half_width(name, mean, found.spread[name], JUDGED)
         columns |= {
             name: mean,
-            f"{name}_low": mean - half,
-            f"{name}_high": mean + half,
+            f"{name}_low": mean - half[name],
+            f"{name}_high": mean + half[name],
             f"{name}_simulated": truth[name],
         }
     return pd.DataFrame({"economy": cases.group, **columns})
@@ -104,14 +101,14 @@ def judged(model: Model, cases: Cases) -> pd.DataFrame:
 
 def corner(domain: Domain, names: tuple[str, ...], cases: Cases, model: Model) -> dict[str, float | None]:
     """Runs at prices above any seen: how often the flag fires, and how wrong the figures that it withholds would be."""
-    fired = [bool(outside) for outside in domain.outside(cases.rows, names)]
-    return {"flagged": float(np.mean(fired)), **accuracy(model, cases)["leakage_rate_10_years"]}
+    fired = len(domain.outside(cases.rows, names))
+    return {"flagged": fired / len(cases), **accuracy(model, cases)["leakage_rate_10_years"]}
 
 
 def within(domain: Domain, layout: Layout, cases: Cases) -> float:
     """Share of cases drawn like the training's that are not flagged."""
-    flags = zip(domain.outside(cases.rows, layout.names), domain.unlike(layout, cases.rows), strict=True)
-    return float(np.mean([not (outside or unlike) for outside, unlike in flags]))
+    flagged = domain.outside(cases.rows, layout.names).keys() | domain.unlike(layout, cases.rows).keys()
+    return 1 - len(flagged) / len(cases)
 
 
 def monotone(model: Model, cases: Cases) -> dict[str, dict[str, float | None]]:

@@ -3,8 +3,8 @@
 Axes: K network, N case, I input, Y year, F feature, D figure of a year.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from carbonray.predict import network
-from carbonray.predict.conformal import Calibration, calibrated
+from carbonray.predict.conformal import LEVELS, Calibration, calibrated, half_width
 from carbonray.predict.inputs import Layout, features
 from carbonray.predict.network import Network, Settings
-from carbonray.predict.quantities import Figures, Place, Totals, quantities, totals_of
+from carbonray.predict.quantities import Figures, Place, Quantities, gathered, quantities, quantities_of, sums_of
+from carbonray.predict.space import YEARS
 
 Array = NDArray[np.float64]
 Tell = Callable[[int, int], None]
@@ -26,12 +27,16 @@ KEPT = 0.1
 """Share of the training's economies that set the floor of hardness, and are not fitted."""
 
 
+TOGETHER = 256
+"""Cases that are asked at once: what they need fits into a core's cache."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Found:
     """What is predicted of cases: of the mean of the networks, and how far they disagree, by quantity."""
 
-    mean: Mapping[str, Array]
-    spread: Mapping[str, Array]
+    mean: Quantities
+    spread: Quantities
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,18 +53,29 @@ class Model:
 
     def predict(self, rows: Array) -> Found:
         """Quantities of cases [N, I], and their spread over the networks."""
-        seen, sizes = self._seen(rows), [getattr(self._summing, name).shape[-1] for name in TOTALS]
-        ends = np.cumsum(sizes)[:-1]
+        found = [self._few(rows[at : at + TOGETHER]) for at in range(0, max(len(rows), 1), TOGETHER)]
+        if len(found) == 1:
+            return found[0]
+        mean, spread = (first.map(lambda *each: np.concatenate(each), *rest) for first, *rest in
+                        ([getattr(few, name) for few in found] for name in ("mean", "spread")))  # fmt: skip
+        return Found(mean=mean, spread=spread)
+
+    def _few(self, rows: Array) -> Found:
+        """The same of cases that are asked at once."""
+        seen = self._seen(rows)
+        flat = seen.flatten(0, 1)
         with torch.no_grad():
-            each = [
-                torch.addmm(bias, network.hidden(seen.flatten(0, 1)), weight).double().view(*seen.shape[:2], -1).numpy()
+            alone = [
+                torch.addmm(bias, network.hidden(flat), weight)
                 for network, (weight, bias) in zip(self.networks, self._bases, strict=True)
             ]
-        mean, *alone = (
-            quantities(Totals(**dict(zip(TOTALS, np.split(one, ends, -1), strict=True))), self.place)
-            for one in (sum(each[1:], each[0]) / len(each), *each)
-        )
-        return Found(mean=mean, spread={name: _spread([one[name] for one in alone]) for name in mean})
+            each = torch.stack(alone).view(len(alone), *seen.shape[:2], -1).numpy()
+        mean = quantities_of(each.mean(0, dtype=float), self.place)
+        return Found(mean=mean, spread=quantities_of(each, self.place).map(_spread))
+
+    def half_widths(self, found: Found, level: float) -> Quantities:
+        """Half of the width of each interval."""
+        return found.mean.map(half_width, found.spread, self._floor, self._scores[LEVELS.index(level)])
 
     def figures(self, rows: Array) -> Figures:
         """All figures of cases [N, I], by year, partner and sector."""
@@ -69,19 +85,30 @@ class Model:
         return figures_of(row, self.place)
 
     def _seen(self, rows: Array) -> Tensor:
-        center, width = (torch.as_tensor(each, dtype=torch.float32) for each in (self.center, self.width))
-        return torch.as_tensor(features(self.layout, rows), dtype=torch.float32).sub_(center).div_(width)
+        seen = features(self.layout, rows)
+        seen -= self.center
+        seen /= self.width
+        return torch.as_tensor(seen, dtype=torch.float32)
 
     @cached_property
-    def _summing(self) -> Totals:
-        """[1, D, T] what each figure adds to each total."""
-        return totals_of(figures_of(np.eye(len(self.unit))[None], self.place))
+    def _floor(self) -> Quantities:
+        """Of one case."""
+        assert self.calibration is not None
+        return gathered(self.calibration.floor, self.place, len(YEARS))
+
+    @cached_property
+    def _scores(self) -> tuple[Quantities, ...]:
+        """Of one case, at each level."""
+        assert self.calibration is not None
+        scores = self.calibration.score
+        levels = ({name: values[place] for name, values in scores.items()} for place in range(len(LEVELS)))
+        return tuple(gathered(score, self.place, len(YEARS)) for score in levels)
 
     @cached_property
     def _bases(self) -> list[tuple[Tensor, Tensor]]:
         """[hidden, T] and [T] of each network: its shapes summed up, so that cells are made only if asked for."""
-        summing = np.concatenate([getattr(self._summing, name)[0] for name in TOTALS], -1) * self.unit[:, None]
-        matrix = torch.as_tensor(summing)
+        summing = sums_of(figures_of(np.eye(len(self.unit))[None], self.place), self.place)[0]
+        matrix = torch.as_tensor(summing * self.unit[:, None])
         with torch.no_grad():
             found = []
             for network in self.networks:
@@ -93,16 +120,12 @@ class Model:
         return found
 
 
-def _spread(values: Sequence[Array]) -> Array:
-    """Standard deviation of a few arrays; away from the first of them, so that nothing cancels."""
-    away = [each - values[0] for each in values[1:]]
-    mean = sum(away[1:], away[0]) / len(values)
-    squares = sum((each * each for each in away[1:]), away[0] * away[0]) / len(values)
+def _spread(each: Array) -> Array:
+    """[...] standard deviation of a few arrays [K, ...]; away from the first of them, so that nothing cancels."""
+    away = each[1:] - each[0]
+    mean, squares = away.sum(0) / len(each), (away * away).sum(0) / len(each)
     squares -= mean * mean
     return np.asarray(np.sqrt(np.maximum(squares, 0.0, out=squares), out=squares))
-
-
-TOTALS = tuple(item.name for item in fields(Totals))
 
 
 def figures_of(row: Array, place: Place) -> Figures:

@@ -75,7 +75,7 @@ class Network(nn.Module):
 class Settings:
     """Of a fit."""
 
-    hidden: int = 128
+    hidden: int = 96
     rank: int = 48
     epochs: int = 250
     batch: int = 128  # cases

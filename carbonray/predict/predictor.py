@@ -123,23 +123,23 @@ class Predictor:
         rows = np.stack([each.row for each in cases])
         found = self.model.predict(rows)
         flags = self._flags(rows, cases)
-        calibration = self.model.calibration
-        assert calibration is not None
-        doubtful = np.array([each.any for each in flags])
-        low, high = {}, {}
-        for name, mean in found.mean.items():
-            half = calibration.half_width(name, mean, found.spread[name], level)
-            half = np.where(doubtful.reshape(-1, *[1] * (mean.ndim - 1)), np.nan, half)
-            low[name], high[name] = mean - half, mean + half
+        half = self.model.half_widths(found, level)
+        doubtful = [place for place, each in enumerate(flags) if each.any]
+        for array in (half.years, half.spans, half.rates):
+            array[doubtful] = np.nan
+        low, high = (found.mean.map(end, half) for end in (np.subtract, np.add))
         return Answers(names=tuple(names), level=level, mean=found.mean, low=low, high=high, flags=flags)
 
     def _flags(self, rows: Array, cases: Sequence[Case]) -> tuple[Flags, ...]:
-        told = zip(
-            self.domain.outside(rows, self.names), self.domain.unlike(self.model.layout, rows), cases, strict=True
-        )
+        outside, unlike = self.domain.outside(rows, self.names), self.domain.unlike(self.model.layout, rows)
         return tuple(
-            Flags(outside=beyond, unlike=odd, unknown=case.unknown, approximated=case.approximated)
-            for beyond, odd, case in told
+            Flags(
+                outside=outside.get(place, ()),
+                unlike=unlike.get(place, ()),
+                unknown=case.unknown,
+                approximated=case.approximated,
+            )
+            for place, case in enumerate(cases)
         )
 
     def nearest(self, case: Case, count: int = NEAREST) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from carbonray.predict.folder import BUILT_IN, PredictError
 from carbonray.predict.model import Model
 from carbonray.predict.prediction import Prediction, predict_leakage, simulate_case
 from carbonray.predict.predictor import Predictor, predictor
-from carbonray.predict.quantities import Figures, quantities, totals_of
+from carbonray.predict.quantities import Figures, quantities
 from carbonray.predict.space import YEARS, economy_draw, firms_of, law_draws
 
 
@@ -99,7 +99,7 @@ class TestFigures:
     def test_totals_are_those_of_the_cells(self, built: Predictor) -> None:
         model: Model = built.model
         rows = ask(built).case.row[None]
-        quick, slow = model.predict(rows).mean, quantities(totals_of(model.figures(rows)), model.place)
+        quick, slow = model.predict(rows).mean, quantities(model.figures(rows), model.place)
         for name, values in slow.items():
             np.testing.assert_allclose(quick[name], values, rtol=2e-4, atol=2e-4 * np.nanmax(np.abs(values)) + 1e-6)
 

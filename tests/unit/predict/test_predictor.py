@@ -9,6 +9,8 @@ import pytest
 
 from carbonray.predict import judge
 from carbonray.predict.card_text import card_lines
+from carbonray.predict.inputs import Case
+from carbonray.predict.model import TOGETHER
 from carbonray.predict.prediction import predict_leakage
 from carbonray.predict.predictor import Predictor
 
@@ -27,6 +29,27 @@ def test_intervals_of_single_cases_hold_as_often_as_the_card_says(asked: Predict
         held = table[f"{name}_simulated"].between(table[f"{name}_low"], table[f"{name}_high"])
         assert held.mean() == pytest.approx(asked.saved.card.measured["coverage"][name]["0.9"])
     np.testing.assert_array_equal(table["economy"], np.arange(predictors.CASES))
+
+
+def test_many_cases_are_answered_as_each_alone(asked: Predictor) -> None:
+    cases = [Case(row=row) for row in predictors.rows(TOGETHER + 2, 4)]
+    whole = asked.answer(["many"] * len(cases), cases)
+    for place in (0, TOGETHER - 1, TOGETHER, TOGETHER + 1):
+        alone = asked.answer(["one"], [cases[place]])
+        for name in whole.mean:
+            for ours, theirs in zip(whole.one(name, place), alone.one(name), strict=True):
+                np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4, err_msg=name)
+
+
+def test_of_many_cases_only_the_flagged_have_no_interval(asked: Predictor) -> None:
+    rows = predictors.rows(3, 4)
+    rows[1, asked.names.index("price.2035")] = 500.0
+    answers = asked.answer(["a", "b", "c"], [Case(row=row) for row in rows])
+    assert [each.any for each in answers.flags] == [False, True, False]
+    for name, low in answers.low.items():
+        assert np.isnan(low[1]).all()
+        if not name.startswith("leakage_rate"):
+            assert np.isfinite(low[[0, 2]]).all(), name
 
 
 def test_a_card_has_lines_where_a_figure_is_unknown(asked: Predictor) -> None:
