@@ -127,7 +127,6 @@ class Method(nn.Module, ABC):
         """
         return values - values.median(-1, keepdim=True).values if self.problem.teams >= MANY else values
 
-
     def beyond_rows(self, values: Tensor) -> Tensor:
         """Values [B, T, G] of an agent alone in its role less their mean over the rows of all learners at each moment.
 

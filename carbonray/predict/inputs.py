@@ -16,6 +16,9 @@ from carbonray.predict.space import ECONOMY, EXTENSIBLE, LEVERS, YEARS, Bound
 Array = NDArray[np.float64]
 
 PATHS = ("price", "free_allocation", "cbam_factor")
+REVENUE = np.array([6.0, 0.5, 1.5, *[1.0] * (len(YEARS) - 3)])
+"""[Y] what auctions bring at a given price, relative to later years: in the first nobody has cut yet, and in
+the second free allowances still follow what was emitted before."""
 COVERED = ("STL", "ALU", "CEM", "FER", *EXTENSIBLE)
 SCALARS = ("cbam", "export_rebate", "support_home", "support_abroad")
 OF_ECONOMY = tuple(name for name in ECONOMY if name != "partner_price")
@@ -170,14 +173,14 @@ def features(layout: Layout, rows: Array) -> Array:
     price = price / 100
     on, rebate, at_home, abroad = (layout.take(rows, name)[:, None] + 0 * price for name in SCALARS)
     charged, net = on * price * (1 - factor), price * (1 - free)
-    before, revenue = _lag(price), price - price * free * 0.6
+    before, revenue = _lag(price), (price - price * free * 0.6) * REVENUE
     years = np.arange(price.shape[1])
     columns = [
         price, before, _lag(before), _most(before), _mean(price),
         free, _lag(free), net, _lag(net), _mean(net),
         on, on * factor, on * price, charged, _lag(charged), _mean(charged),
         rebate, rebate * price, rebate * net,
-        *(part for share in (at_home, abroad) for part in _bought(share * _lag(revenue))),
+        *(part for share in (at_home, abroad) for part in _contracts(share * _lag(revenue))),
         np.log(np.maximum(price, 0.01)), _most(np.sqrt(before)), at_home, abroad,
         *(0 * price + (years == year) for year in (0, 1, 2)), 0 * price + years / years[-1],
     ]  # fmt: skip
@@ -205,10 +208,11 @@ def _mean(path: Array) -> Array:
     return path.cumsum(1) / np.arange(1, path.shape[1] + 1)
 
 
-def _bought(fund: Array) -> list[Array]:
-    """What a fund pays for, by the abatement law m ~ u^(1 / (k - 1)) with k - 1 near 1.4: u m = fund, so m ~ fund^0.42.
+def _contracts(deposits: Array) -> list[Array]:
+    """What contracts cut, now and a year ago: each deposit [N, Y] in their fund is paid out evenly to the last year.
 
-    Now, a year ago, and the most so far: what is cut stays cut.
+    By the abatement law m ~ u^(1 / (k - 1)) with k - 1 near 1.4 and u m = what is paid a year, m ~ that^0.42.
     """
-    cut = np.maximum(fund, 0.0) ** 0.42
-    return [cut, _lag(cut), _most(cut)]
+    left = np.arange(deposits.shape[1], 0, -1)
+    cut = np.maximum(np.cumsum(deposits / left, 1), 0.0) ** 0.42
+    return [cut, _lag(cut)]
