@@ -55,12 +55,24 @@ def firm_figures(result: Result, who: NDArray[np.int64] | None) -> Figures:
     if who is not None:
         return found | {f"{name}_per_size": float((mine[name] / size).mean()) for name in ("output", "emissions")}
     abated = history.accounts["abatement_cost"].sum((0, 2)).mean() / len(history.volume)
+    if pair.world.policy.regulated:
+        found |= law_figures(result)
     return found | {
         "profit_musd": float(mine["profit"].sum(-1).mean()),
         "output_musd": float(mine["output"].sum(-1).mean()),
         "emissions_mt": float(mine["emissions"].sum(-1).mean()),
         "abatement_cost_musd": float(abated),
     }
+
+
+def law_figures(result: Result) -> Figures:
+    """Of a run whose law a regulator turns: what it is judged on, sums over the run."""
+    summary, money = result.summary, result.summary["revenue_musd"]
+    paid = sum(money.get(name) or 0.0 for name in ("support_home", "support_abroad"))
+    public = money["carbon_price"] - money["free_allocation"] + money["border_charge"] - money["export_refund"] - paid
+    rise, fall = summary["foreign_increase_mt"], summary["home_reduction_mt"]
+    goods = summary["foreign_increase_cbam_goods_mt"]
+    return {"leaked_mt": rise, "leaked_mt_cbam_goods": goods, "home_reduction_mt": fall, "public_money_musd": public}
 
 
 def region_figures(result: NegotiationResult, who: NDArray[np.int64] | None) -> Figures:
@@ -112,6 +124,10 @@ QUANTITIES: Mapping[str, Mapping[str, Quantity]] = {
         "output_musd": Quantity("Output of the firms, a year", "bn USD", 1e-3),
         "emissions_mt": Quantity("Emissions of the firms, a year", "Mt CO2"),
         "abatement_cost_musd": Quantity("Abatement cost of the economy, a year", "bn USD", 1e-3),
+        "leaked_mt": Quantity("Leaked, all sectors", "Mt CO2"),
+        "leaked_mt_cbam_goods": Quantity("Leaked, CBAM goods", "Mt CO2"),
+        "home_reduction_mt": Quantity("Cut at home", "Mt CO2"),
+        "public_money_musd": Quantity("Revenue that support leaves", "bn USD", 1e-3),
     },
     "region": {
         "temperature_c": Quantity("Warmer than 1900 in the last year", "C"),

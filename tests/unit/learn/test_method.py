@@ -3,6 +3,7 @@
 import pytest
 import torch
 from learning.games import MatrixGame, Tastes, two_kinds
+from learning.tax import TaxWorld
 from pydantic import ValidationError
 from torch import Tensor
 
@@ -145,6 +146,17 @@ def test_an_error_that_a_critic_makes_of_all_at_once_says_nothing_of_what_anyone
         window = next(method.minibatches(batch, torch.Generator().manual_seed(0)))
         judged.append(window["gained"])
     torch.testing.assert_close(*judged, rtol=0, atol=1e-4)
+
+
+def test_luck_that_all_replicas_share_says_nothing_of_what_one_agent_alone_did() -> None:
+    method = Ppo(problem_of(TaxWorld(), role="government"), ActorCriticSettings())
+    rng = torch.Generator().manual_seed(0)
+    gained, luck = torch.randn(6, 3, 1, generator=rng), 100 * torch.randn(1, 3, 1, generator=rng)
+    found = method.beyond_rows(gained + luck)
+    torch.testing.assert_close(found, gained - gained.mean(0), rtol=0, atol=1e-4)
+    assert torch.equal(method.beyond_rows(gained[:1]), gained[:1])  # one replica has nothing to be compared with
+    many = Ppo(problem_of(TaxWorld(), role="polluter"), ActorCriticSettings())
+    assert torch.equal(many.beyond_rows(gained), gained)
 
 
 def test_many_who_share_one_purse_learn_from_what_it_holds() -> None:

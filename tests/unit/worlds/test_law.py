@@ -69,6 +69,19 @@ class TestTogether:
             build_world(scenario, small_economy, laws=[scenario.policy, other])
 
 
+class TestAlike:
+    def test_replicas_meet_the_same_luck_and_the_first_is_as_it_was(
+        self, small_economy: Economy, small_scenario: Make
+    ) -> None:
+        world = build_world(small_scenario("variable", years=2), small_economy)
+        plain, alike = (states(each, 3, 5)[-1] for each in (world, world.alike(3)))
+        assert torch.equal(alike.log_price[0], plain.log_price[0])
+        for replica in (1, 2):
+            assert torch.equal(alike.log_price[replica], alike.log_price[0])
+            assert torch.equal(alike.commitment[replica].nan_to_num(), alike.commitment[0].nan_to_num())
+            assert not torch.equal(plain.log_price[replica], plain.log_price[0])
+
+
 class TestSupport:
     def test_none_changes_nothing(self, small_economy: Economy, small_scenario: Make) -> None:
         world = build_world(small_scenario("law", years=2), small_economy)
