@@ -79,10 +79,14 @@ def build(
     size: Annotated[str, typer.Option(help="small, minutes on two cores; or full, what ships.")] = "small",
     out: Annotated[
         Path | None,
-        typer.Option(help="New folder, or that of the same build to go on; runs/predictor-SIZE if left out."),
+        typer.Option(help="New folder, or that of the same build to go on; runs/predictor-SIZE[-POLICY] if left out."),
     ] = None,
     economy: Annotated[str, typer.Option(help="A table of 16 sectors.")] = "goods-2026",
     seed: Annotated[int, typer.Option(min=0, help="Of draws and networks.")] = 0,
+    policy: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|DIR", help="All firms follow this trained policy instead of rules, e.g. law."),
+    ] = None,
     on: Annotated[
         str | None, typer.Option(help="process or ray; the bytes are the same. [default: process; ray with --address]")
     ] = None,
@@ -94,11 +98,12 @@ def build(
     from carbonray.predict.build import build_predictor
     from carbonray.report.predictor_page import write_build_report
 
-    folder = out or Path("runs") / f"predictor-{size}"
+    folder = out or Path("runs") / "-".join(["predictor", size, *([Path(policy).name] if policy else [])])
     with _progress() as tell:
         built = build_predictor(
-            folder, size=size, economy=economy, seed=seed, on=on, address=address, jobs=jobs, progress=tell
-        )
+            folder, size=size, economy=economy, seed=seed, policy=policy, on=on, address=address, jobs=jobs,
+            progress=tell,
+        )  # fmt: skip
     for line in built.lines():
         print(line)
     print(f"report: {write_build_report(built.folder.parent, built.card)}")

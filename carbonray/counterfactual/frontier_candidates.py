@@ -4,20 +4,17 @@ Axes: Y year of the run, H lever of the regulator.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from carbonray.config import Policy, Scenario, ScenarioError
 from carbonray.data.scenarios import load
 from carbonray.learn.policy import Trained
 from carbonray.learn.policy_folder import load as load_policy
-from carbonray.runtime.shard import Moment
 from carbonray.worlds.cbam.law import LEVERS as LAW_LEVERS
 from carbonray.worlds.cbam.regulator import LEVERS
 
@@ -110,18 +107,9 @@ def learned(folders: Sequence[str | Path]) -> list[Candidate]:
         if any(one.name == name for one in found):
             name = f"learned {folder}"
         if trained.sampled:
-            own = {item.name: getattr(trained, item.name) for item in fields(trained)}
-            found.append(Candidate(name=f"{name}, drawn", kind="learned", policy=DrawnAlike(**own)))
+            found.append(Candidate(name=f"{name}, drawn", kind="learned", policy=trained))
         found.append(Candidate(name=name, kind="learned", policy=replace(trained, sampled=False)))
     return found
-
-
-class DrawnAlike(Trained):
-    """A policy that draws the same levels in whatever replica it is played."""
-
-    def _uniforms(self, now: Moment, replicas: int, device: torch.device) -> Tensor:
-        """[B, n, H] those of the first replica."""
-        return super()._uniforms(now, 1, device).expand(replicas, -1, -1)
 
 
 def forbidden(candidate: Candidate, without: Sequence[str]) -> Candidate:

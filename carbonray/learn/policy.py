@@ -81,7 +81,7 @@ class Trained:
         if memory is not None and LEVELS in memory and now.step % world.roles[self.role].every:
             levels = memory[LEVELS]
         else:
-            levels, memory = self._choose(look, mine, now, memory)
+            levels, memory = self._choose(look, mine, now, memory, world.draws(len(mine)))
         decided = world.decode({self.role: levels.to(look.values.device)})
         if self.who is None:
             return beside_rules(world, agents, commons, shocks, decided), memory
@@ -95,7 +95,9 @@ class Trained:
         rows = self.who[: len(like)] if self.who.ndim == 2 else [self.who] * len(like)
         return torch.as_tensor(np.stack([np.isin(ids, each) for each in rows]), device=like.device)
 
-    def _choose(self, look: Observation, mine: Tensor, now: Moment, memory: Memory) -> tuple[Tensor, Memory]:
+    def _choose(
+        self, look: Observation, mine: Tensor, now: Moment, memory: Memory, draws_of: Sequence[int]
+    ) -> tuple[Tensor, Memory]:
         """[B, n, H] levels, 0 for agents it does not decide for."""
         heads, device = Heads(self.network.shape.heads), look.values.device
         network = self.network.to(device)
@@ -103,7 +105,7 @@ class Trained:
         values, after = network.values(look.values[mine], None if before is None else before[mine])
         values = legal_only(values, look.mask[mine])
         if self.sampled:
-            chosen = drawn_exactly(heads, values, self._uniforms(now, len(mine), device)[mine])
+            chosen = drawn_exactly(heads, values, self._uniforms(draws_of, now, device)[mine])
         else:
             chosen = heads.best(values)
         levels = torch.zeros(*mine.shape, len(heads.sizes), dtype=torch.int64, device=device)
@@ -115,14 +117,14 @@ class Trained:
             kept[LSTM] = before.index_put((mine,), after)
         return levels, kept
 
-    def _uniforms(self, now: Moment, replicas: int, device: torch.device) -> Tensor:
-        """[B, n, H] numbers in [0, 1), each a function of (seed, replica, step, agent, head)."""
+    def _uniforms(self, draws_of: Sequence[int], now: Moment, device: torch.device) -> Tensor:
+        """[B, n, H] numbers in [0, 1), each a function of (seed, draw, step, agent, head); a draw of each replica."""
         ids, heads = now.ids[self.role], range(len(self.network.shape.heads))
-        rows = [
-            np.stack([draws.uniform(now.seed, b, now.step, LEVEL_DRAW + head, ids) for head in heads], 1)
-            for b in range(replicas)
-        ]
-        return torch.as_tensor(np.stack(rows), device=device)
+        drawn = {
+            draw: np.stack([draws.uniform(now.seed, draw, now.step, LEVEL_DRAW + head, ids) for head in heads], 1)
+            for draw in dict.fromkeys(draws_of)
+        }
+        return torch.as_tensor(np.stack([drawn[draw] for draw in draws_of]), device=device)
 
 
 @dataclass(frozen=True, kw_only=True)

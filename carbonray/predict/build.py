@@ -18,11 +18,12 @@ import numpy as np
 import pandas as pd
 
 from carbonray.config import ScenarioError
-from carbonray.predict import dataset, judge
+from carbonray.predict import dataset, followed, judge
 from carbonray.predict import folder as folders
 from carbonray.predict.dataset import Cases
 from carbonray.predict.domain import Domain, domain_of
 from carbonray.predict.folder import Card
+from carbonray.predict.followed import Followed
 from carbonray.predict.gather import LAWS, SIZES, Ground, Size, gather
 from carbonray.predict.ground import ground_of, place_of
 from carbonray.predict.model import KEPT, Model, calibration_of, floors, trained
@@ -40,7 +41,7 @@ HEADLINES = ("leakage_rate_10_years", "leakage_rate_10_years_cbam_goods", "leake
              "home_reduction_mt_10_years")  # fmt: skip
 """Of runs.parquet."""
 ABOUT = (
-    "Predicts what carbonray's simulation of firms that follow rules would say of a law of the European Union (26 "
+    "Predicts what carbonray's simulation of firms that {firms} would say of a law of the European Union (26 "
     "members of 2011) in 2026-2035: it is as good as the simulation, no better. Intervals hold the simulation, not the "
     "world: elasticities, growth and costs are inputs, and what they are nobody knows. Firms are thousands, drawn anew "
     "for every run; single plants and sudden events are not in it. Outside the ranges that were simulated it says so."
@@ -67,6 +68,7 @@ def build_predictor(
     size: str = "small",
     economy: str = "goods-2026",
     seed: int = 0,
+    policy: str | Path | None = None,
     on: str | None = None,
     address: str | None = None,
     jobs: int | None = None,
@@ -79,21 +81,25 @@ def build_predictor(
         size: `small`, some minutes on two cores, or `full`, what comes with carbonray.
         economy: a table of 16 sectors; its laws are those of the EU.
         seed: of draws and networks.
+        policy: trained policy that all firms follow, or its folder; they follow rules if left out.
         on: `process` or `ray`; Ray where an address is given, else processes, if left out.
         address: of a Ray cluster.
         jobs: economies under way at once; the cores of machine or cluster if left out.
         progress: told the task, and how much of it is done.
 
     Raises:
-        ScenarioError: if what is asked makes no sense, or scikit-learn is missing.
+        ScenarioError: if what is asked makes no sense, the policy does not fit, or scikit-learn is missing.
         OutputError: if the folder holds anything else or cannot be written.
     """
     place = place_for(on, address=address, jobs=jobs)
     wanted = _size(size)
     _check_libraries()
     folder = Path(out)
-    ground = ground_of(firms=wanted.firms, seed=seed, economy=economy)
-    _open(folder, ground, wanted, size)
+    trained = followed.read(policy)
+    told_of = followed.followed_by(trained)
+    ground = ground_of(firms=wanted.firms, seed=seed, economy=economy, policy=trained)
+    followed.check_fits(ground)
+    _open(folder, ground, wanted, size, told_of)
     if (folder / PREDICTOR).exists():
         return Built(folder=folder / PREDICTOR, card=folders.load(folder / PREDICTOR).card)
     gather(ground, wanted, folder, place, progress)
@@ -104,11 +110,12 @@ def build_predictor(
         Folder(str(folder)).write(JUDGED, folders.table_bytes(judge.judged(model, cases["test"])))
         progress("judging", 1, 1)
     told: dict[str, Any] = {
-        "about": ABOUT,
-        "command": shlex.join(_command(size, economy, seed)),
+        "about": ABOUT.format(firms=followed.words_of(told_of)),
+        "command": shlex.join(_command(size, economy, seed, policy)),
         "size": size,
         "seed": seed,
         "firms": wanted.firms,
+        "policy": told_of,
         "economy": economy,
         "datasets": HASHES["cbam"](ground.base),
         "base": ground.base.model_dump(mode="json"),
@@ -118,6 +125,7 @@ def build_predictor(
     }
     with whole_folder(folder / PREDICTOR) as draft:
         card = folders.write(draft, model, domain, runs_table(model, cases["train"]), told)
+        followed.write(trained, draft)
     return Built(folder=folder / PREDICTOR, card=card)
 
 
@@ -141,13 +149,14 @@ def _check_libraries() -> None:
         ) from None
 
 
-def _command(size: str, economy: str, seed: int) -> list[str]:
+def _command(size: str, economy: str, seed: int, policy: str | Path | None) -> list[str]:
     words = ["carbonray", "predictor", "build", "--size", size]
     words += ["--economy", economy] if economy != "goods-2026" else []
+    words += ["--policy", str(policy)] if policy is not None else []
     return [*words, *(["--seed", str(seed)] if seed else [])]
 
 
-def _open(folder: Path, ground: Ground, size: Size, name: str) -> None:
+def _open(folder: Path, ground: Ground, size: Size, name: str, told_of: Followed | None) -> None:
     """Make the folder of a build, or find the same build in it.
 
     Raises:
@@ -162,6 +171,7 @@ def _open(folder: Path, ground: Ground, size: Size, name: str) -> None:
         "economy": ground.base.economy,
         "datasets": HASHES["cbam"](ground.base),
         "inputs": list(ground.layout.names),
+        **({"policy": told_of.sha256} if told_of else {}),
     }
     manifest = folder / dataset.MANIFEST
     if folder.exists() and any(folder.iterdir()):

@@ -1,6 +1,7 @@
 """A predictor's card in words and tables."""
 
 from carbonray.predict.folder import Card
+from carbonray.predict.followed import words_of
 
 SHOWN = {
     "leakage_rate_10_years": "leakage over 10 years, all goods",
@@ -16,7 +17,8 @@ def card_lines(card: Card) -> list[str]:
     """Accuracy, coverage and baselines, as the command line prints them."""
     measured = card.measured
     runs = ", ".join(f"{count:,} to {stream}" for stream, count in card.runs.items())
-    lines = [f"{card.size} predictor of {card.economy}: {runs}; laws whose market did not clear: {card.failed}", ""]
+    lines = [f"{card.size} predictor of {card.economy}: {runs}; laws whose market did not clear: {card.failed}"]
+    lines += [f"firms {words_of(card.policy)}", ""]
     lines.append(f"{'on runs that it never saw':<38}{'MAPE':>8}{'MAE below 1 pt':>16}{'r':>8}{'90 % hold':>11}")
     for name, words in SHOWN.items():
         one, held = measured["accuracy"][name], measured["coverage"][name]["0.9"]

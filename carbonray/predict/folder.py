@@ -3,6 +3,7 @@
 model.npz       networks, calibration and domain
 runs.parquet    inputs and headline figures of the runs that it learned from, for the nearest ones
 card.json       how it was built, its accuracy, and the hashes of both
+policy/         that its firms follow, if they follow one; see `followed`
 """
 
 import hashlib
@@ -24,6 +25,7 @@ from carbonray.config import Scenario, ScenarioError
 from carbonray.data.arrow import arrow, parquet
 from carbonray.predict.conformal import Calibration
 from carbonray.predict.domain import Domain
+from carbonray.predict.followed import Followed
 from carbonray.predict.ground import layout_of, place_of
 from carbonray.predict.model import Model
 from carbonray.predict.network import Network
@@ -57,6 +59,8 @@ class Card(BaseModel):
     """Of draws and networks."""
     firms: int
     """In every run."""
+    policy: Followed | None = None
+    """That all firms follow; they follow rules if there is none."""
     economy: str
     """The table whose runs it learned from."""
     datasets: dict[str, str]

@@ -16,6 +16,8 @@ from carbonray.predict.quantities import Figures
 from carbonray.predict.space import STREAMS, economy_draw, firms_of, law_draws
 from carbonray.runtime.inprocess import threads
 from carbonray.runtime.outputs import OutputError
+from carbonray.runtime.shard import RULES
+from carbonray.runtime.shard import Policy as Behaviour
 from carbonray.runtime.simulate import Progress, silent
 from carbonray.runtime.uncertainty import FAILURES
 from carbonray.runtime.work import Place, Work
@@ -49,6 +51,7 @@ class Ground:
     layout: Layout
     firms: int
     seed: int
+    behaviour: Behaviour = RULES  # of firms
 
 
 Task = tuple[str, int]  # stream and number of an economy
@@ -85,7 +88,7 @@ def try_economy(ground: Ground, task: Task) -> Answer:
     laws = law_draws(scenario.policy, seed=ground.seed, stream=stream, number=number, count=LAWS)
     with threads(1):
         try:
-            tried = Tried(laws=laws, outcome=try_laws(scenario, ground.economy, laws))
+            tried = Tried(laws=laws, outcome=try_laws(scenario, ground.economy, laws, behaviour=ground.behaviour))
         except FAILURES:
             tried = _one_by_one(ground, scenario, laws)
     done, outcome = tried.laws, tried.outcome
@@ -108,7 +111,7 @@ def _one_by_one(ground: Ground, scenario: Scenario, laws: Sequence[Policy]) -> "
     done, outcomes = [], []
     for law in laws:
         try:
-            outcomes.append(try_laws(scenario, ground.economy, [law]))
+            outcomes.append(try_laws(scenario, ground.economy, [law], behaviour=ground.behaviour))
             done.append(law)
         except FAILURES:
             continue

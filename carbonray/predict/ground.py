@@ -4,18 +4,25 @@ import numpy as np
 
 from carbonray.config import Scenario, by_sector
 from carbonray.data.worlds import economy_of
+from carbonray.learn.policy_folder import Saved
 from carbonray.predict.gather import Ground
 from carbonray.predict.inputs import Layout
 from carbonray.predict.quantities import Place
 from carbonray.predict.space import base_scenario
+from carbonray.runtime.shard import RULES
+from carbonray.runtime.simulate_cbam import fit_for
 from carbonray.worlds.cbam import Economy
 
 
-def ground_of(*, firms: int, seed: int, economy: str = "goods-2026") -> Ground:
-    """The common ground of all runs of a build."""
+def ground_of(*, firms: int, seed: int, economy: str = "goods-2026", policy: Saved | None = None) -> Ground:
+    """The common ground of all runs of a build, whose firms follow rules or a trained policy."""
     base = base_scenario(economy)
+    base = base if policy is None else fit_for(base, policy)
     tables = economy_of(base)
-    return Ground(base=base, economy=tables, layout=layout_of(base, tables), firms=firms, seed=seed)
+    behaviour = RULES if policy is None else policy.trained
+    return Ground(
+        base=base, economy=tables, layout=layout_of(base, tables), firms=firms, seed=seed, behaviour=behaviour
+    )
 
 
 def layout_of(base: Scenario, economy: Economy) -> Layout:

@@ -19,7 +19,8 @@ from carbonray.config import Scenario
 from carbonray.data.worlds import plants_of
 from carbonray.predict.drivers import drivers
 from carbonray.predict.ensemble import MONEY, try_laws
-from carbonray.predict.folder import PredictError
+from carbonray.predict.folder import Card, PredictError
+from carbonray.predict.followed import behaviour_of, words_of
 from carbonray.predict.inputs import Case
 from carbonray.predict.predictor import LEVEL, Answers, Flags, Predictor, predictor
 from carbonray.predict.quantities import Figures, quantities
@@ -63,6 +64,16 @@ class Prediction:
     def flags(self) -> Flags:
         """Why it may not be relied upon."""
         return self.answers.flags[0]
+
+    @property
+    def card(self) -> Card:
+        """Of the predictor."""
+        return self.asked.saved.card
+
+    @property
+    def firms(self) -> str:
+        """Which firms the predictor stands for: `follow rules`, or which policy they follow."""
+        return words_of(self.card.policy)
 
     @property
     def headlines(self) -> pd.DataFrame:
@@ -153,7 +164,12 @@ class Prediction:
             "reliable": not self.flags.any,
             "flags": self.flags.lines(),
             "approximated": list(self.flags.approximated),
-            "predictor": {"sha256": self.asked.saved.card.model_sha256, "economy": self.asked.saved.card.economy},
+            "predictor": {
+                "sha256": self.card.model_sha256,
+                "economy": self.card.economy,
+                "firms": self.firms,
+                "policy": None if self.card.policy is None else self.card.policy.model_dump(),
+            },
             "headlines": _records(self.headlines),
             "years": _records(self.years),
             "sectors": _records(self.sectors),
@@ -210,12 +226,18 @@ def simulate_case(scenario: Scenario, asked: Predictor) -> Figures:
     """The figures of a scenario as the predictor's runs have them, simulated.
 
     Raises:
+        ScenarioError: if the policy that the runs' firms follow is not there.
         PredictError: if its market does not clear.
     """
+    saved = asked.saved
+    behaviour = behaviour_of(saved.card.policy, saved.folder)
     years = {"years": len(YEARS), "replicas": 1}
-    whole = firms_of(scenario.model_copy(update=years), max(CHECKED_FIRMS, asked.saved.card.firms))
+    whole = firms_of(scenario.model_copy(update=years), max(CHECKED_FIRMS, saved.card.firms))
+    learned = {"learned": whole.firms.learned or saved.base.firms.learned}
+    goods = {"coverage": saved.base.policy.coverage}  # that trained firms know; what the law covers is in the law
+    fitted = {"firms": whole.firms.model_copy(update=learned), "policy": whole.policy.model_copy(update=goods)}
     try:
-        outcome = try_laws(whole, asked.saved.economy, [whole.policy])
+        outcome = try_laws(whole.model_copy(update=fitted), saved.economy, [whole.policy], behaviour=behaviour)
     except FAILURES as error:
         raise PredictError(f"{scenario.name}: cannot be simulated: {error}") from None
     return Figures(

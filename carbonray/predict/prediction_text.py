@@ -25,9 +25,11 @@ def prediction_lines(found: "Prediction") -> list[str]:
     """Headlines, years, where emissions go, what moves them, and how far it may be trusted."""
     flags = found.flags
     span = f"{100 * found.answers.level:.0f} % interval"
-    lines = [f"{found.scenario.name}: predicted, with the {span} of what the simulation would say", ""]
+    firms = f"firms that {found.firms}"
+    lines = [f"{found.scenario.name}: predicted, with the {span} of what the simulation of {firms} would say", ""]
     if flags.any:
         lines = [f"{found.scenario.name}: NOT SIMULATED LIKE THIS; what follows is a guess without intervals"]
+        lines += [f"  it stands for {firms}"]
         lines += [*(f"  {line}" for line in flags.lines()), "  run it: carbonray simulate, or predict --check", ""]
     lines += [_line(row) for row in _rows(found.headlines)]
     lines += ["", f"{'year':6}{'leakage':>10}{span:>24}{'CBAM goods':>12}{span:>24}{'abroad, Mt':>12}"]

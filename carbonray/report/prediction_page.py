@@ -91,7 +91,8 @@ def render(
     page: str = template("prediction.html.j2").render(
         version=metadata.version("carbonray"),
         scenario=found.scenario,
-        card=found.asked.saved.card,
+        card=found.card,
+        firms=found.firms,
         level=level_words(found),
         last=int(found.years["year"].iloc[-1]),
         flagged=found.flags.any,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from carbonray.predict.followed import POLICY
 from carbonray.predict.prediction import Prediction
 from carbonray.predict.quantities import HORIZONS
 from carbonray.predict.space import YEARS
@@ -59,17 +60,18 @@ def meaning(found: Prediction) -> str:
         interval = "No interval is given, for those runs had no case like this. And it says nothing of"
     return (
         f"This is what carbonray's simulation would say of the case, learned from {card.runs['train']:,} simulated "
-        f"runs of {card.firms:,} firms; no run was made for it{beside}. On runs that the predictor never saw, leakage "
-        f"over ten years is {percent(known(error))} of its value off on average. {interval} the world: whether the "
-        "simulation is right, and what elasticities, growth and costs will be, is not in it. What these would change "
-        "stands under what moves it. It is no forecast, and the rank of a plant is no verdict on it."
+        f"runs of {card.firms:,} firms that {found.firms}; no run was made for it{beside}. On runs that the predictor "
+        f"never saw, leakage over ten years is {percent(known(error))} of its value off on average. {interval} the "
+        "world: whether the simulation is right, and what elasticities, growth and costs will be, is not in it. What "
+        "these would change stands under what moves it. It is no forecast, and the rank of a plant is no verdict on it."
     )
 
 
 def commands(found: Prediction) -> tuple[str, str]:
     """That predict it and that simulate it; with a placeholder where the scenario is a user's own."""
     simulate = command(found.scenario) or "carbonray simulate SCENARIO.yaml"
-    return simulate.replace("simulate", "predict", 1), simulate
+    policy = f" --policy {found.asked.saved.folder / POLICY}" if found.card.policy else ""
+    return simulate.replace("simulate", "predict", 1), simulate + policy
 
 
 def _headline(found: Prediction, name: str) -> Mapping[Any, float]:

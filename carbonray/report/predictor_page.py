@@ -12,6 +12,7 @@ from carbonray.predict.build import JUDGED
 from carbonray.predict.card_text import SHOWN
 from carbonray.predict.conformal import LEVELS
 from carbonray.predict.folder import Card as Saved
+from carbonray.predict.followed import words_of
 from carbonray.report.charts import Chart, LeftOut
 from carbonray.report.html import plotly_js, template, write_page
 from carbonray.report.page import Card, Drawn
@@ -71,6 +72,7 @@ def render(card: Saved, drawn: Mapping[str, Drawn | LeftOut]) -> str:
     page: str = template("predictor.html.j2").render(
         version=metadata.version("carbonray"),
         card=card,
+        firms=words_of(card.policy),
         runs=", ".join(f"{count:,} to {use}" for use, count in card.runs.items()),
         failed=card.failed,
         cards=cards(card),

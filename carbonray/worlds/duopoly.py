@@ -88,6 +88,10 @@ class CournotWorld:
         """What the market takes at a price of zero, goods a step."""
         return self.intercept / self.slope
 
+    def draws(self, replicas: int) -> range:
+        """Every replica has its own."""
+        return range(replicas)
+
     def reset(self, seed: int, replicas: int, ids: Ids) -> tuple[CournotFirms, CournotMarket]:
         """Nobody makes anything."""
         nothing = torch.zeros(replicas, len(ids["firm"]), dtype=torch.float64)

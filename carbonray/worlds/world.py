@@ -5,7 +5,7 @@ A bid's fields speak in one of three ways: a `Total` is added over all agents, `
 id, and `Letters` go along the edges of a graph to the agent at the other end.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
@@ -138,6 +138,9 @@ class World(Protocol[A, K, D]):
     @property
     def edges(self) -> Tensor:
         """[slots, count] int64: the supplier that each customer's letters go to, slot by slot."""
+
+    def draws(self, replicas: int) -> Sequence[int]:
+        """The draw that each replica has: equal numbers meet the same random numbers, those of policies too."""
 
     def reset(self, seed: int, replicas: int, ids: Ids) -> tuple[A, K]:
         """The state before the first step."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from carbonray.predict import dataset
+from carbonray.predict import dataset, followed
 from carbonray.predict.gather import Size, gather
 from carbonray.predict.ground import ground_of
 from carbonray.runtime.work import place_for
@@ -15,8 +15,9 @@ pytestmark = pytest.mark.slow
 SIZE = Size(economies={"train": 2, "calibrate": 1, "test": 0, "corner": 0}, firms=960, epochs=1)
 
 
-def test_runs_on_a_cluster_are_those_on_processes(cluster: Any, tmp_path: Path) -> None:
-    ground = ground_of(firms=SIZE.firms, seed=5)
+@pytest.mark.parametrize("policy", [None, "law"])
+def test_runs_on_a_cluster_are_those_on_processes(cluster: Any, tmp_path: Path, policy: str | None) -> None:
+    ground = ground_of(firms=SIZE.firms, seed=5, policy=followed.read(policy))
     here, there = tmp_path / "here", tmp_path / "there"
     gather(ground, SIZE, here, place_for("process", jobs=1))
     gather(ground, SIZE, there, place_for("ray", address=cluster.address))

@@ -101,6 +101,10 @@ class Game:
         """[0, N]: nobody writes letters."""
         return torch.zeros(0, self.players, dtype=torch.int64)
 
+    def draws(self, replicas: int) -> range:
+        """Every replica has its own."""
+        return range(replicas)
+
     def reset(self, seed: int, replicas: int, ids: Ids) -> tuple[Players, Board]:
         """Nothing was played."""
         played = torch.zeros(replicas, 0, self.players, len(self.heads), dtype=torch.int64)

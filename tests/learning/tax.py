@@ -72,6 +72,10 @@ class TaxWorld:
         """[0, N]: nobody writes letters."""
         return torch.zeros(0, self.polluters, dtype=torch.int64)
 
+    def draws(self, replicas: int) -> range:
+        """Every replica has its own."""
+        return range(replicas)
+
     def reset(self, seed: int, replicas: int, ids: Ids) -> tuple[People, Law]:
         """No tax, no abatement."""
         nothing = torch.zeros(replicas, dtype=torch.float64)

@@ -96,6 +96,10 @@ class NegotiationWorld:
         """What the next step is."""
         return Stage(commons.step % 3) if self.negotiates else Stage.ACTIVITY
 
+    def draws(self, replicas: int) -> range:
+        """Every replica has its own."""
+        return range(replicas)
+
     def reset(self, seed: int, replicas: int, ids: Ids) -> tuple[Regions, Commons]:
         """The year 2015: no trade yet, no tariffs, no treaties."""
         everyone = self.parameters.regions

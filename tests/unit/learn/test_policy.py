@@ -233,13 +233,28 @@ class TestDrawn:
         policy = trained(lively(shape_of(role)), sampled=True)
         ids = {"firm": np.arange(180)}
         first, later, other = (
-            policy._uniforms(Moment(seed=seed, step=step, ids=ids), 2, torch.device("cpu"))
+            policy._uniforms(world.draws(2), Moment(seed=seed, step=step, ids=ids), torch.device("cpu"))
             for seed, step in ((0, 0), (0, 1), (1, 0))
         )
         several = torch.cat([first.flatten(), later.flatten(), other.flatten()])
         assert len(torch.unique(several)) == several.numel() == 3 * 2 * 180 * 3
         assert 0 <= several.min() < 0.01
         assert 0.99 < several.max() < 1
+
+    def test_laws_of_one_draw_draw_alike(
+        self, small_economy: Economy, small_scenario: Callable[..., Scenario], role: Role
+    ) -> None:
+        scenario = small_scenario("law", years=1, **{"firms.number": 180, "firms.learned": True})
+        world = build_world(scenario, small_economy, laws=[scenario.policy] * 2)
+        assert list(world.draws(4)) == [0, 0, 1, 1]
+        now = Moment(seed=0, step=1, ids={"firm": np.arange(180)})
+        policy = trained(lively(shape_of(role)), sampled=True)
+        first, second, third, fourth = policy._uniforms(world.draws(4), now, torch.device("cpu"))
+        assert torch.equal(first, second)
+        assert torch.equal(third, fourth)
+        assert not torch.equal(first, third)
+        alone = policy._uniforms(range(2), now, torch.device("cpu"))
+        assert torch.equal(torch.stack([first, third]), alone)
 
 
 class TestMemory:

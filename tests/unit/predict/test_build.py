@@ -4,12 +4,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from carbonray.config import ScenarioError
 from carbonray.data.arrow import parquet
-from carbonray.predict import build, dataset, gather
+from carbonray.predict import build, dataset, gather, prediction
 from carbonray.predict import folder as folders
 from carbonray.predict.build import PREDICTOR, Built, build_predictor
 from carbonray.predict.gather import SIZES, Ground, Size
@@ -81,6 +82,47 @@ class TestBuild:
         with pytest.raises(OutputError) as error:
             build_predictor(built.folder.parent, **asked)
         assert said in str(error.value)
+
+
+@pytest.mark.slow
+class TestTrainedFirms:
+    @pytest.fixture(scope="class")
+    def followers(self, tiny: Size, tmp_path_factory: pytest.TempPathFactory) -> Built:
+        return build_predictor(tmp_path_factory.mktemp("followers") / "first", size="tiny", policy="law", jobs=1)
+
+    def test_the_card_names_the_policy(self, followers: Built, built: Built) -> None:
+        card = followers.card
+        assert card.policy is not None
+        assert card.policy.name == "cbam/law"
+        assert card.command == "carbonray predictor build --size tiny --policy law"
+        assert "firms that follow the trained policy cbam/law" in card.about
+        assert card.base["firms"]["learned"]
+        assert built.card.policy is None
+        assert card.runs_sha256 != built.card.runs_sha256
+
+    def test_one_that_was_cut_short_gives_the_same_bytes(self, followers: Built, tmp_path: Path) -> None:
+        cut = tmp_path / "cut"
+        shutil.copytree(followers.folder.parent, cut)
+        shutil.rmtree(cut / PREDICTOR)
+        (cut / dataset.RUNS / "train-000002.parquet").unlink()
+        again = build_predictor(cut, size="tiny", policy="law", jobs=2)
+        for name in (*FILES, "policy/card.json", "policy/policy.npz"):
+            assert (again.folder / name).read_bytes() == (followers.folder / name).read_bytes(), name
+
+    @pytest.mark.parametrize("policy", [None, "no-cbam"])
+    def test_other_firms_are_another_build(self, followers: Built, policy: str | None) -> None:
+        with pytest.raises(OutputError, match=r"holds another build \(its policy is not that asked for\)"):
+            build_predictor(followers.folder.parent, size="tiny", policy=policy)
+
+    def test_a_check_simulates_firms_that_follow_it(self, followers: Built, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(prediction, "CHECKED_FIRMS", TINY.firms)
+        found = prediction.predict_leakage(
+            "law", built=followers.folder, check=True, settings=["policy.coverage.OMT=1"]
+        )
+        rules = prediction.simulate_case(found.scenario, predictor(None))
+        assert found.simulated is not None
+        assert np.isfinite(found.simulated["foreign_increase_mt"]).all()
+        assert not np.allclose(found.simulated["foreign_increase_mt"], rules.foreign.sum((2, 3)), rtol=0.01)
 
 
 def test_a_folder_that_holds_anything_else_is_refused(tmp_path: Path) -> None:

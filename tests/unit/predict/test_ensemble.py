@@ -4,8 +4,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from policies import lively, shape_of, trained
 
 from carbonray.config import Scenario
+from carbonray.data.worlds import build_world
 from carbonray.kpi.history import yearly
 from carbonray.kpi.leakage import leakage
 from carbonray.predict.ensemble import MONEY, try_laws
@@ -38,3 +40,28 @@ def test_laws_in_another_order_are_the_same_laws(small_economy: Economy, small_s
     one, other = (try_laws(scenario, small_economy, each) for each in (laws, laws[::-1]))
     assert np.array_equal(one.foreign, other.foreign[::-1])
     assert not np.array_equal(one.foreign[0], one.foreign[1])
+
+
+def test_laws_of_trained_firms_share_what_chance_they_take(small_economy: Economy, small_scenario: Make) -> None:
+    scenario = small_scenario("law", years=1, **{"firms.number": 180, "firms.learned": True})
+    role = build_world(scenario, small_economy).roles["firm"]
+    behaviour = trained(lively(shape_of(role)), sampled=True)
+    free = scenario.policy.model_copy(update={"price": {2026: 20.0}})
+    together = try_laws(scenario, small_economy, [free, scenario.policy, free], behaviour=behaviour)
+    assert np.array_equal(together.foreign[0], together.foreign[2])
+    for place, law in ((0, free), (1, scenario.policy)):
+        alone = try_laws(scenario, small_economy, [law], behaviour=behaviour)
+        assert np.array_equal(alone.foreign[0], together.foreign[place])
+        assert np.array_equal(alone.money[0], together.money[place])
+    rules = try_laws(scenario, small_economy, [free])
+    assert not np.array_equal(rules.foreign[0], together.foreign[0])
+
+
+def test_a_law_that_extends_coverage_keeps_what_trained_firms_know(
+    small_economy: Economy, small_scenario: Make
+) -> None:
+    scenario = small_scenario("law", years=1, **{"firms.number": 180, "firms.learned": True})
+    role = build_world(scenario, small_economy).roles["firm"]
+    wider = scenario.policy.model_copy(update={"coverage": {**scenario.policy.coverage, "MIN": 1.0}})
+    found = try_laws(scenario, small_economy, [wider], behaviour=trained(lively(shape_of(role))))
+    assert np.isfinite(found.foreign).all()
