@@ -1,6 +1,10 @@
 """Economies and runs that tests of the CBAM world share."""
 
 import os
+
+os.environ["OMP_NUM_THREADS"] = "1"  # two of one test wait for each other wherever another test has a core
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
 from collections.abc import Callable
 from functools import cache
 from typing import Any

@@ -2,7 +2,8 @@
 
 import os
 import socket
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +13,18 @@ import pytest
 
 os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # loopback only; read when ray is imported
 os.environ["RAY_IGNORE_UNHANDLED_ERRORS"] = "1"
+os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 - its name; 15 leaves workers next to nothing where others run
 TESTS = str(Path(__file__).parents[1])
 os.environ["PYTHONPATH"] = os.pathsep.join(
     filter(None, [TESTS, os.environ.get("PYTHONPATH")])
 )  # workers meet toy worlds
-HEALTH = {"health_check_initial_delay_ms": 1000, "health_check_period_ms": 500, "health_check_timeout_ms": 1000}
-"""A node that hangs is noticed by the head after seconds instead of a minute."""
+HEALTH = {
+    "health_check_initial_delay_ms": 1000,
+    "health_check_period_ms": 500,
+    "health_check_timeout_ms": 4000,
+    "health_check_failure_threshold": 3,
+}
+"""A dead node is given up within two seconds; one that hangs within 14, for one that is busy answers by then."""
 
 
 def free_port() -> int:
@@ -65,7 +72,7 @@ def cluster() -> Iterator[SharedCluster]:
             "dashboard_port": port,
             "dashboard_agent_listen_port": free_port(),  # another Ray of this machine may hold the usual one
             "object_store_memory": 400_000_000,
-            "_system_config": {**HEALTH, "health_check_failure_threshold": 4},
+            "_system_config": HEALTH,
         },
     )
     ray.init(address=inner.address, log_to_driver=False, logging_level="ERROR")
@@ -74,3 +81,18 @@ def cluster() -> Iterator[SharedCluster]:
     finally:
         ray.shutdown()
         inner.shutdown()
+
+
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run a command of `carbonray` in this process: its exit code, and what it printed on each stream."""
+    from carbonray import cli
+
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["carbonray", *words])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        shown = capsys.readouterr()
+        return int(stopped.value.code or 0), shown.out, shown.err
+
+    return run

@@ -31,17 +31,17 @@ LEARNED = {"firms.learned": True}
 """Letters of actions both ways."""
 
 
-def summed(economy: Economy) -> Economy:
-    """A table summed to 2 regions x 2 sectors."""
+def summed(economy: Economy, sectors: tuple[str, ...] = SECTORS) -> Economy:
+    """A table summed to 2 regions and a few sectors."""
 
     def merged(codes: tuple[str, ...], kept: tuple[str, ...]) -> np.ndarray:
         return np.eye(len(kept))[:, [kept.index(code) if code in kept else len(kept) - 1 for code in codes]]
 
-    regions, sectors = merged(economy.regions, REGIONS), merged(economy.sectors, SECTORS)
-    cells = np.kron(regions, sectors)
+    regions, summed_sectors = merged(economy.regions, REGIONS), merged(economy.sectors, sectors)
+    cells = np.kron(regions, summed_sectors)
     return Economy(
         regions=REGIONS,
-        sectors=SECTORS,
+        sectors=sectors,
         year=economy.year,
         transactions=cells @ economy.transactions @ cells.T,
         final_demand=cells @ economy.final_demand @ regions.T,

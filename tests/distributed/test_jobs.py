@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 import yaml
 
-from carbonray import cli
 from carbonray.data.templates import template
 from carbonray.learn.policy_folder import load
 from carbonray.learn.training import whole
@@ -76,39 +75,32 @@ def test_a_run_on_own_files_and_own_code_is_submitted_once_and_tells_its_log(
 
 
 def test_the_exit_code_of_a_run_that_fails_is_that_of_submit(
-    cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: Callable[..., tuple[int, str, str]]
 ) -> None:
     monkeypatch.setenv("RAY_API_SERVER_ADDRESS", "http://127.0.0.1:1")  # which Ray's client would prefer
-
-    def typed(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["carbonray", *words, "--address", cluster.jobs_url])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        shown = capsys.readouterr()
-        return int(stopped.value.code or 0), shown.out, shown.err
-
+    there = ("--address", cluster.jobs_url)
     few = ("law", "--firms", "3", "--on", "process", "--out", f"{tmp_path}/run")  # refused once the table is read
-    code, out, err = typed("submit", "simulate", *few, "--id", "too-few", "--python", sys.executable)
+    code, out, err = typed("submit", "simulate", *few, "--id", "too-few", "--python", sys.executable, *there)
     assert code == 2
     assert "3 firms are too few" in out
     assert "too-few: failed with exit code 2" in err
     assert not (tmp_path / "run").exists()
 
-    code, out, err = typed("submit", "simulate", *few, "--id", "too-few", "--python", sys.executable)
+    code, out, err = typed("submit", "simulate", *few, "--id", "too-few", "--python", sys.executable, *there)
     assert (code, out) == (2, "")
     assert err == "carbonray: too-few: failed with exit code 2; submit anew with another --id, or without one\n"
 
-    code, out, _ = typed("jobs")
+    code, out, _ = typed("jobs", *there)
     assert code == 0
     head, newest = out.splitlines()[:2]
     assert head.split() == ["id", "status", "started", "took", "exit", "command"]
     assert newest.split()[:2] == ["too-few", "failed"]
     assert newest.endswith(f"  2     simulate law --firms 3 --on process --out {tmp_path}/run")
-    assert typed("jobs", "logs", "no-such-job")[::2] == (
+    assert typed("jobs", "logs", "no-such-job", *there)[::2] == (
         2,
         "carbonray: no-such-job: the cluster has no such job; `carbonray jobs` lists them\n",
     )
-    assert typed("jobs", "cancel", "too-few")[0] == 1
+    assert typed("jobs", "cancel", "too-few", *there)[0] == 1
 
 
 def test_a_run_that_was_cancelled_goes_on_from_its_checkpoint_when_submitted_again(

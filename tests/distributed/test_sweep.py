@@ -27,11 +27,11 @@ DEADLINE = 60
 ASKED: dict[str, Any] = {
     "settings": ["economy=world-2011"],
     "firms": 720,
-    "years": 4,
-    "seeds": "0-4",
+    "years": 2,
+    "seeds": "0-2",
     "grid": {"policy.price.2035": [100, 150]},
 }
-COUNT = 20
+COUNT = 12
 DRIVER = """
 import sys
 from carbonray.counterfactual.sweep import sweep
@@ -167,10 +167,10 @@ class CountingPlan:
 
 @pytest.mark.parametrize(("jobs", "most"), [(3, 3), (None, 2)])
 def test_never_more_tasks_are_in_flight_than_jobs_or_cores(cluster: Any, jobs: int | None, most: int) -> None:
-    plan: Any = CountingPlan(plan_sweep("law", **ASKED | {"years": 1}))
+    plan: Any = CountingPlan(plan_sweep("law", **ASKED))
     with closing(
-        on_ray(work_of(plan, layout_of(plan.plan)), list(range(10)), jobs=jobs, address=cluster.address)
+        on_ray(work_of(plan, layout_of(plan.plan)), list(range(6)), jobs=jobs, address=cluster.address)
     ) as answers:
         waiting = [plan.given - done for done, _ in enumerate(answers)]
-    assert plan.given == 10
+    assert plan.given == 6
     assert max(waiting) == most

@@ -70,11 +70,13 @@ def connected(cluster: Any) -> Any:
         yield
 
 
-@pytest.mark.parametrize("algorithm", ["actor-critic", "vdn"])
-def test_any_number_of_learners_gives_the_same_parameters(connected: None, algorithm: str) -> None:
+@pytest.mark.parametrize(("algorithm", "numbers"), [("actor-critic", (0, 1, 2)), ("vdn", (0, 2))])
+def test_any_number_of_learners_gives_the_same_parameters(
+    connected: None, algorithm: str, numbers: tuple[int, ...]
+) -> None:
     task = duopoly_task(algorithm)
     found = {}
-    for learners in (0, 1, 2):
+    for learners in numbers:
         trained = training(task, learners=learners)
         try:
             before = parameters(trained)
@@ -87,7 +89,7 @@ def test_any_number_of_learners_gives_the_same_parameters(connected: None, algor
     assert any(np.abs(found[0][name] - before[name]).max() > 1e-5 for name in before)
     for name, values in found[2].items():
         np.testing.assert_array_equal(values, other[name], err_msg=name)
-        for learners in (1, 2):
+        for learners in numbers[1:]:
             np.testing.assert_allclose(
                 found[learners][name], found[0][name], rtol=0, atol=LEARNERS_DIFFER, err_msg=name
             )
@@ -202,7 +204,7 @@ def test_two_roles_learn_alike_with_any_number_of_learners(connected: None) -> N
 def test_a_training_of_two_roles_leaves_a_policy_of_each_to_start_from(
     cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from carbonray.learn.order import TrainingOrder
+    from carbonray.learn.order import TrainingOrder, order_of, read_order
     from carbonray.learn.train import train
     from carbonray.report import write_report
 
@@ -216,8 +218,12 @@ def test_a_training_of_two_roles_leaves_a_policy_of_each_to_start_from(
     assert any(line.startswith("a government ") for line in found.lines())
     assert "All polluters and governments learn" in write_report(found.folder).read_text(encoding="utf-8")
     assert sorted(load_policy(found.policy).heads) == ["government", "polluter"]
-    more = train("law", out=tmp_path / "more", budget=1e3, start=found.folder, **asked)
-    assert more.finished
+    order = read_order(found.folder).model_dump() | {"start": [str(found.folder)]}
+    more = training(order_of(**order).task())
+    try:
+        more.train()
+    finally:
+        more.stop()
 
 
 def tax_task(algorithm: str) -> Task:
@@ -294,14 +300,7 @@ def test_gpus_that_are_not_there_are_refused_before_anything_starts(cluster: Any
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(
-    ("kind", "changes"),
-    [
-        ("EpisodeRunner", {"runners": 2}),
-        (LEARNER, {"learners": 1}),
-        ("Training", {}),
-    ],
-)
+@pytest.mark.parametrize(("kind", "changes"), [("EpisodeRunner", {"runners": 2}), (LEARNER, {"learners": 1})])
 def test_whatever_is_killed_the_training_finishes(
     cluster: Any, tmp_path: Path, kind: str, changes: dict[str, Any]
 ) -> None:
@@ -329,10 +328,15 @@ class Interrupt:
 
 
 @pytest.mark.filterwarnings("ignore:Exception ignored in. <_io.FileIO:pytest.PytestUnraisableExceptionWarning")
-def test_a_training_goes_on_from_its_folder(cluster: Any, tmp_path: Path) -> None:
+def test_a_training_goes_on_to_the_same_weights_wherever_it_was_killed_or_interrupted(
+    cluster: Any, tmp_path: Path
+) -> None:
     from carbonray.learn.train import resume_training, train
 
-    whole = train("law", out=tmp_path / "whole", address=cluster.address, **SMALL)
+    strike = Strike(cluster, "Training")
+    whole = train("law", out=tmp_path / "whole", address=cluster.address, progress=strike, **SMALL)
+    assert strike.struck
+    assert whole.finished
     half = train("law", out=tmp_path / "half", address=cluster.address, progress=Interrupt(), **SMALL)
     assert not half.finished
     kept = load_policy(half.policy).card.agent_steps
@@ -355,10 +359,13 @@ def test_a_training_goes_on_from_its_folder(cluster: Any, tmp_path: Path) -> Non
     assert len(resume_training(tmp_path / "half", address=cluster.address).table) == len(rest.table)
 
 
-def test_a_loss_that_is_no_number_ends_the_training(cluster: Any, tmp_path: Path) -> None:
+def test_a_loss_that_is_no_number_ends_the_training(
+    cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from carbonray.learn.train import train
     from carbonray.learn.training import TrainingError
 
+    monkeypatch.setattr("carbonray.learn.tuning.FAILURES", 1)  # each restart takes as long as the first start
     broken = {"hidden": 8, "learning_rate": 1e37}
     with pytest.raises(TrainingError, match=r"learning_rate") as failure:
         train("law", out=tmp_path / "t", address=cluster.address, **{**SMALL, "learn": broken})

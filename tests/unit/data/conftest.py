@@ -31,7 +31,9 @@ def save(folder: Path, table: Mapping[str, Any]) -> Path:
     """Arrays and labels as the WIOD 2013 folder has them."""
     folder.mkdir(exist_ok=True)
     np.savez(folder / "wiot2013_2009.npz", **table)
-    pd.DataFrame(CELLS, columns=["country", "industry"]).to_csv(folder / "wiot2013_labels.csv.gz", index=False)
+    cells = pd.DataFrame(CELLS, columns=["country", "industry"])
+    packed: Any = {"method": "gzip", "mtime": 0}  # the same bytes in any second
+    cells.to_csv(folder / "wiot2013_labels.csv.gz", index=False, compression=packed)
     columns = [(country, name) for country in COUNTRIES for name in ("household", "inventories")]
     labels = pd.DataFrame(columns, columns=["country", "category"])
     labels.to_csv(folder / "wiot2013_final_demand_labels.csv", index=False)
