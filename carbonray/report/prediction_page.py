@@ -51,7 +51,8 @@ def write_prediction(found: Prediction, out: Path, *, year: int | None = None) -
         for name in ("years", "sectors", "partners", "drivers", "nearest"):
             table: pd.DataFrame = getattr(found, name)
             write_table(table, draft / f"{name}.parquet", units=_units(found, table))
-        write_table(risks[0], draft / "cells.parquet", units=RISKS)
+        for name, ranked in zip(("cells", "plants"), risks, strict=True):
+            write_table(ranked.assign(year=year), draft / f"{name}.parquet", units=RISKS)
         write_json(found.to_dict(), draft / "prediction.json")
         write_config(found.scenario, draft / "config.yaml")
         write_page(draft, page, stills, drawn)

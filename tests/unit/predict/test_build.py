@@ -37,6 +37,12 @@ def built(tiny: Size, tmp_path_factory: pytest.TempPathFactory) -> Built:
     return build_predictor(tmp_path_factory.mktemp("build") / "first", size="tiny", jobs=1)
 
 
+@pytest.fixture(scope="module")
+def followers(tiny: Size, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """Of firms that follow the policy that ships for the law."""
+    return build_predictor(tmp_path_factory.mktemp("followers") / "first", size="tiny", policy="law", jobs=1)
+
+
 @pytest.mark.slow
 class TestBuild:
     def test_it_can_be_asked(self, built: Built) -> None:
@@ -86,10 +92,6 @@ class TestBuild:
 
 @pytest.mark.slow
 class TestTrainedFirms:
-    @pytest.fixture(scope="class")
-    def followers(self, tiny: Size, tmp_path_factory: pytest.TempPathFactory) -> Built:
-        return build_predictor(tmp_path_factory.mktemp("followers") / "first", size="tiny", policy="law", jobs=1)
-
     def test_the_card_names_the_policy(self, followers: Built, built: Built) -> None:
         card = followers.card
         assert card.policy is not None

@@ -76,7 +76,7 @@ class TestFolder:
     def test_it_has_all_tables_with_units(self, found: Prediction, tmp_path: Path) -> None:
         out = tmp_path / "out"
         assert write_prediction(found, out) == out / "report.html"
-        names = ("cells", "drivers", "nearest", "partners", "sectors", "years")
+        names = ("cells", "drivers", "nearest", "partners", "plants", "sectors", "years")
         assert {path.name for path in out.iterdir()} == {
             *(f"{name}.parquet" for name in names), "figures", "config.yaml", "prediction.json", "report.html",
         }  # fmt: skip
@@ -91,6 +91,21 @@ class TestFolder:
             "EUR of 2026 / t CO2", "Mt CO2", "simulated ranges",
         ]  # fmt: skip
         assert units(out / "cells.parquet", "leaked_mt", "carbon_cost_share") == ["Mt CO2 a year", "fraction"]
+
+    def test_its_rankings_are_whole_and_say_their_year(self, found: Prediction, tmp_path: Path) -> None:
+        write_prediction(found, tmp_path / "out", year=2030)
+        for name, plants in (("cells", False), ("plants", True)):
+            ranked = found.risk(2030, plants=plants)
+            table = pd.read_parquet(tmp_path / "out" / f"{name}.parquet")
+            assert set(table.pop("year")) == {2030}
+            pd.testing.assert_frame_equal(table, ranked, check_dtype=False)
+        assert units(
+            tmp_path / "out" / "plants.parquet", "leaked_mt", "output_musd", "official_indicator",
+            "abatement_cost_share", "trade_exposure", "year",
+        ) == [
+            "Mt CO2 a year", "million USD of 2011 at base-year prices, a year", "kg CO2 / EUR of 2026", "fraction",
+            "fraction", "calendar year",
+        ]  # fmt: skip
 
     def test_its_json_is_json_where_figures_are_unknown(self, flagged: Prediction, tmp_path: Path) -> None:
         write_prediction(flagged, tmp_path / "out")
