@@ -11,7 +11,9 @@ Run = Callable[..., tuple[int, str, str]]
 def test_the_law_in_words(carbonray: Run) -> None:
     code, out, _ = carbonray("predict", "law")
     assert code == 0
-    assert out.startswith("law: predicted, with the 90 % interval of what the simulation would say")
+    assert out.startswith(
+        "law: predicted, with the 90 % interval of what the simulation of firms that follow rules would say"
+    )
     for words in (
         "leakage, all goods, 10 years",
         "2035",
