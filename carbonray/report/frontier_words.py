@@ -1,6 +1,8 @@
 """What a frontier means, in sentences that follow from its numbers."""
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
+from math import inf
 from typing import Any
 
 from carbonray.counterfactual.frontier_summary import best
@@ -121,18 +123,25 @@ def _payers(found: Mapping[str, Any]) -> str:
 
 
 def learned(summary: Summary) -> list[str]:
-    """Whether a learned regulator beats the best scripted one, what it decrees and who pays."""
+    """Whether a learned regulator beats the best scripted one, and what the best decrees and who pays."""
     if not any(one["kind"] == "learned" for one in summary["candidates"]):
         return ["No learned regulator was judged."]
     if not summary["learned"]:
         return ["No scripted optimiser was judged beside it."]
     named = {one["name"]: one for one in summary["candidates"]}
     said = []
-    for one in summary["learned"]:
-        own = named[one["name"]]
-        said += [_against_rival(one), *_decrees(own, summary["years"][0])]
-        said += [_payers(own)] if own["against"]["law"]["leaked_mt"] else []
+    for _, group in groupby(summary["learned"], lambda one: one["rival"]):
+        rivals = list(group)
+        best_one = named[max(rivals, key=lambda one: _objective(named[one["name"]]))["name"]]
+        said += [_against_rival(one) for one in rivals]
+        said += [f"“{best_one['name']}”: {sentence}" for sentence in _decrees(best_one, summary["years"][0])]
+        said += [_payers(best_one)] if best_one["against"]["law"]["leaked_mt"] else []
     return said
+
+
+def _objective(found: Mapping[str, Any]) -> float:
+    value = found["figures"]["objective_musd"]
+    return -inf if value is None else float(value)
 
 
 def _against_rival(one: Mapping[str, Any]) -> str:

@@ -14,10 +14,12 @@ PAGES: Mapping[str, tuple[str, str]] = {
 """World -> module, imported when first needed, and function."""
 TRAINING = "training.json"
 """What a folder of a training has, and no other."""
+FRONTIER = "frontier.json"
+"""What a folder of a frontier has, and no other."""
 
 
 def write_report(run_dir: Path, *others: Path, out: Path | None = None) -> Path:
-    """Write report.html and figures/*.png into a run directory of any world, or of a training, replacing earlier ones.
+    """Write report.html and figures/*.png into a folder of a run, training or frontier, replacing earlier ones.
 
     Args:
         run_dir: the folder.
@@ -35,6 +37,10 @@ def write_report(run_dir: Path, *others: Path, out: Path | None = None) -> Path:
         from carbonray.report.training_page import write_training_report
 
         return write_training_report((run_dir, *others), out)
+    if (run_dir / FRONTIER).exists():
+        from carbonray.report.frontier_page import write_frontier_report
+
+        return write_frontier_report(run_dir)
     if not run_dir.is_dir():
         raise ReportError(f"{run_dir}: no such run directory")
     path = run_dir / "config.yaml"
