@@ -1,0 +1,81 @@
+"""The application: `serve run serve/config.yaml`.
+
+The predictor lives in the replica that answers HTTP; a call to another actor would cost more than the prediction.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import gettempdir
+from typing import Any
+
+import torch
+from fastapi import FastAPI
+from ray import serve
+
+from carbonray.messages import LeakageRequest, ObservationBatch
+from serve import metrics, problem, routes_firms, routes_health, routes_leakage, routes_risk
+from serve.middleware import Gate
+from serve.reply import with_schemas
+from serve.service import Service, opened
+from serve.settings import Settings, Swap
+
+ROUTERS = (routes_leakage.router, routes_firms.router, routes_risk.router, routes_health.router)
+BODIES = (LeakageRequest, ObservationBatch)
+
+
+def make_app(service: Service) -> FastAPI:
+    """The routes before a service; knows nothing of Ray."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await service.close()
+
+    app = FastAPI(
+        title="carbonray",
+        version="1",
+        description="Carbon leakage of policies, observed firms, exposure and simulations. Units are in the names.",
+        lifespan=lifespan,
+        redoc_url=None,
+    )
+    app.state.service = service
+    problem.install(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.add_middleware(Gate, keys=service.keys, body_bytes=service.settings.body_bytes, metrics=service.metrics)
+    app.openapi = with_schemas(app.openapi, *BODIES)  # type: ignore[method-assign]
+    return app
+
+
+@serve.ingress()
+class Ingress:
+    """A replica."""
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        """Open the store and load the predictor."""
+        torch.set_num_threads(1)
+        logging.getLogger("ray.serve").setLevel(logging.INFO)
+        self._service = opened(settings)
+
+    def __serve_build_asgi_app__(self) -> FastAPI:
+        """The routes."""
+        return make_app(self._service)
+
+    def reconfigure(self, swap: Mapping[str, Any]) -> None:
+        """Answer with another predictor; nothing is dropped."""
+        self._service.swap(Swap.model_validate(swap))
+
+
+def build(settings: Settings) -> serve.Application:
+    """The application of a config file."""
+    folder = Path(gettempdir()) / "carbonray-metrics"
+    folder.mkdir(exist_ok=True)
+    environment = {"env_vars": {metrics.FOLDER: str(folder)}}
+    bound: serve.Application = (
+        serve.deployment(name="service")(Ingress)
+        .options(ray_actor_options={"runtime_env": environment})
+        .bind(settings.model_dump(mode="json"))
+    )
+    return bound
