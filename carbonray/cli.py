@@ -17,6 +17,7 @@ from carbonray.cli_frontier import frontier
 from carbonray.cli_jobs import jobs, submit
 from carbonray.cli_learn import evaluate, train
 from carbonray.cli_predict import bench_predict, predict, predictor
+from carbonray.cli_query import query
 from carbonray.cli_sweep import sweep
 
 app = typer.Typer(
@@ -255,6 +256,7 @@ app.command()(sweep)
 app.command()(frontier)
 app.command()(predict)
 app.add_typer(predictor, name="predictor")
+app.add_typer(query, name="query")
 app.command()(train)
 app.command()(evaluate)
 app.add_typer(submit, name="submit")

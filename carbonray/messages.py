@@ -406,7 +406,7 @@ class Simulation(Answer):
     target: str
     submitted_at: datetime
     progress: str
-    """The last line that the run told of itself."""
+    """The last that the run told of itself: a task, and how much of it is done."""
     reason: str
     """Why it failed, where it did."""
     result: dict[str, Any] | None = None

@@ -14,15 +14,23 @@ import torch
 from fastapi import FastAPI
 from ray import serve
 
-from carbonray.messages import LeakageRequest, ObservationBatch
-from serve import metrics, problem, routes_firms, routes_health, routes_leakage, routes_risk
+from carbonray.messages import LeakageRequest, ObservationBatch, SimulationRequest
+from serve import metrics, problem, routes_firms, routes_health, routes_leakage, routes_risk, routes_simulations
+from serve.binding import check_binding, job_server, listening_host
 from serve.middleware import Gate
 from serve.reply import with_schemas
 from serve.service import Service, opened
 from serve.settings import Settings, Swap
+from serve.store import migrate, open_store
 
-ROUTERS = (routes_leakage.router, routes_firms.router, routes_risk.router, routes_health.router)
-BODIES = (LeakageRequest, ObservationBatch)
+ROUTERS = (
+    routes_leakage.router,
+    routes_firms.router,
+    routes_risk.router,
+    routes_simulations.router,
+    routes_health.router,
+)
+BODIES = (LeakageRequest, ObservationBatch, SimulationRequest)
 
 
 def make_app(service: Service) -> FastAPI:
@@ -57,7 +65,7 @@ class Ingress:
         """Open the store and load the predictor."""
         torch.set_num_threads(1)
         logging.getLogger("ray.serve").setLevel(logging.INFO)
-        self._service = opened(settings)
+        self._service = opened({**settings, "jobs": settings.get("jobs") or job_server()})
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         """The routes."""
@@ -69,7 +77,15 @@ class Ingress:
 
 
 def build(settings: Settings) -> serve.Application:
-    """The application of a config file."""
+    """The application of a config file.
+
+    Raises:
+        OpenError: if Serve listens beyond this machine and there are no keys.
+    """
+    engine = open_store(settings.store_url)
+    migrate(engine)
+    check_binding(listening_host(), engine)
+    engine.dispose()
     folder = Path(gettempdir()) / "carbonray-metrics"
     folder.mkdir(exist_ok=True)
     environment = {"env_vars": {metrics.FOLDER: str(folder)}}

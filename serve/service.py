@@ -21,6 +21,7 @@ from serve.mirror import Mirror
 from serve.predictions import Leakage, scenario_of
 from serve.reply import json_of
 from serve.settings import Settings, Swap
+from serve.simulations import Simulations
 from serve.store import migrate, open_store
 from serve.together import Together
 
@@ -64,6 +65,7 @@ class Service:
         self.appending: Together[Batch, Stored] = Together(
             self.log.append, name="append", most=ROWS_IN_ONE_GO, waiting=waiting
         )
+        self.simulations = Simulations(self.engine, settings)
         self._ranking = threading.Lock()
 
     def swap(self, swap: Swap) -> None:

@@ -1,5 +1,6 @@
 """What `serve/config.yaml` may say of the service; anything else is refused by name."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -21,9 +22,9 @@ class Settings(BaseModel):
     """Requests of a kind that may wait in a replica; what comes beyond is answered 503."""
     keys_seconds: Annotated[float, Field(ge=0)] = 2.0
     """How long a replica remembers the API keys: so long does a revoked key live on."""
-    jobs: str = "http://127.0.0.1:8265"
-    """Dashboard of the cluster that simulations are submitted to."""
-    python: str = "python"
+    jobs: str | None = None
+    """Dashboard of the cluster that simulations are submitted to; this very cluster's if left out."""
+    python: str = sys.executable
     """Interpreter of these jobs on the cluster."""
     runs: Path = Path("runs/service/simulations")
     """Folder of their results, which replicas and jobs share; a relative one lies in the checkout."""

