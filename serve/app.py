@@ -4,8 +4,7 @@ The predictor lives in the replica that answers HTTP; a call to another actor wo
 """
 
 import logging
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
@@ -14,47 +13,12 @@ import torch
 from fastapi import FastAPI
 from ray import serve
 
-from carbonray.messages import LeakageRequest, ObservationBatch, SimulationRequest
-from serve import metrics, problem, routes_firms, routes_health, routes_leakage, routes_risk, routes_simulations
+from serve import metrics
 from serve.binding import check_binding, job_server, listening_host
-from serve.middleware import Gate
-from serve.reply import with_schemas
-from serve.service import Service, opened
+from serve.http import make_app
+from serve.service import opened
 from serve.settings import Settings, Swap
 from serve.store import migrate, open_store
-
-ROUTERS = (
-    routes_leakage.router,
-    routes_firms.router,
-    routes_risk.router,
-    routes_simulations.router,
-    routes_health.router,
-)
-BODIES = (LeakageRequest, ObservationBatch, SimulationRequest)
-
-
-def make_app(service: Service) -> FastAPI:
-    """The routes before a service; knows nothing of Ray."""
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
-        await service.close()
-
-    app = FastAPI(
-        title="carbonray",
-        version="1",
-        description="Carbon leakage of policies, observed firms, exposure and simulations. Units are in the names.",
-        lifespan=lifespan,
-        redoc_url=None,
-    )
-    app.state.service = service
-    problem.install(app)
-    for router in ROUTERS:
-        app.include_router(router)
-    app.add_middleware(Gate, keys=service.keys, body_bytes=service.settings.body_bytes, metrics=service.metrics)
-    app.openapi = with_schemas(app.openapi, *BODIES)  # type: ignore[method-assign]
-    return app
 
 
 @serve.ingress()
