@@ -38,12 +38,13 @@ def policy_case(target: str, settings: Sequence[str] = ()) -> PolicyCase:
     base = load(bare if bare in names() else "law")
     assert isinstance(base, Scenario)
     changes: dict[str, Any] = {}
+    groups = {"policy.coverage": base.policy.coverage, "partners.price": base.partners.price}
     for key, value in _changed(base.model_dump(), asked.model_dump()).items():
         if key in BESIDE:
             continue
         if key not in FIELDS:
             raise ScenarioError(f"{key}: the service has no field for it; ask `carbonray predict {target}` instead")
-        changes[FIELDS[key]] = _as_field(key, value, target)
+        changes[FIELDS[key]] = _as_field(key, value, target, groups.get(key, {}))
     return PolicyCase(name=asked.name, scenario=base.name, **changes)
 
 
@@ -65,7 +66,9 @@ def _changed(base: Mapping[str, Any], asked: Mapping[str, Any], before: str = ""
     return found
 
 
-def _as_field(key: str, value: Any, target: str) -> Any:
+def _as_field(key: str, value: Any, target: str, base: Mapping[str, float]) -> Any:
+    if base:  # a request keeps members that it does not name
+        return {**dict.fromkeys(base, 0.0), **value}
     if key in PATHS:
         return {str(year): figure for year, figure in value.items()}
     if key in LEVELS:

@@ -67,7 +67,7 @@ class PolicyCase(Message):
     """Whether imports of covered goods are charged at the border."""
     cbam_factor_share: SharePath | None = None
     """Share of the benchmark deducted from an importer's emissions, by year."""
-    coverage_share: Annotated[dict[Sector, UnitInterval], Field(json_schema_extra=_EXACT)] | None = None
+    coverage_share: Annotated[dict[Sector, UnitInterval], Field(min_length=1, json_schema_extra=_EXACT)] | None = None
     """Share of a sector's output that is a CBAM good; other sectors keep the scenario's."""
     export_rebate_share: UnitInterval | None = None
     """Share of the net carbon cost refunded on exports of covered goods."""
@@ -77,7 +77,9 @@ class PolicyCase(Message):
     """The same for producers of covered goods abroad."""
     incidence_share: UnitInterval | None = None
     """Share of the border charge that the exporter bears."""
-    partner_price_eur_per_t: Annotated[dict[Region, EuroPerTonne], Field(json_schema_extra=_EXACT)] | None = None
+    partner_price_eur_per_t: (
+        Annotated[dict[Region, EuroPerTonne], Field(min_length=1, json_schema_extra=_EXACT)] | None
+    ) = None
     """Partners' carbon prices in the first year, EUR of 2026 / t CO2; other partners keep the scenario's."""
     partner_price_growth_per_year: RatePerYear | None = None
     """Growth of these prices."""

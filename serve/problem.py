@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from carbonray.messages import Problem, ProblemError
 from serve.predictions import UnknownError
@@ -96,10 +97,19 @@ def _unknown(_: Request, error: Exception) -> Response:
     return problem(422, f"{error.field}: {error.rule}", (error.field, error.rule))
 
 
-def _http(_: Request, error: Exception) -> Response:
+def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        return problem(405, str(error.detail), headers={"allow": ", ".join(_methods(request))})
     detail = "the body is not JSON" if error.status_code == HTTPStatus.BAD_REQUEST else str(error.detail)
     return problem(error.status_code, detail, headers=error.headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """Of all routes of a path; Starlette tells those of the first."""
+    found = [getattr(route, "methods", None) or () for route in request.app.routes
+             if route.matches(request.scope)[0] is not Match.NONE]  # fmt: skip
+    return sorted(set().union(*found))
 
 
 def _busy(_: Request, __: Exception) -> Response:

@@ -8,7 +8,7 @@ from fastapi import Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
-from serve.problem import RefusedError
+from serve.problem import MEDIA, RefusedError
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -53,6 +53,13 @@ def documented_body(model: type[BaseModel]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
+def _problems(responses: dict[str, Any]) -> None:
+    """Every refusal is told as problem details, whatever FastAPI would say of it."""
+    for status, response in responses.items():
+        if status >= "4":
+            response["content"] = {MEDIA: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+
+
 def with_schemas(document: Callable[[], dict[str, Any]], *models: type[BaseModel]) -> Callable[[], dict[str, Any]]:
     """An OpenAPI document that has the schemas of such bodies too."""
 
@@ -63,6 +70,9 @@ def with_schemas(document: Callable[[], dict[str, Any]], *models: type[BaseModel
             schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
             schemas |= schema.pop("$defs", {})
             schemas[model.__name__] = schema
+        for route in told["paths"].values():
+            for operation in route.values():
+                _problems(operation["responses"])
         return told
 
     return whole

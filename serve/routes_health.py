@@ -2,6 +2,7 @@
 
 from anyio import to_thread
 from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse
 
 from serve.metrics import CONTENT_TYPE
 from serve.problem import documented
@@ -24,7 +25,7 @@ async def readyz(here: Here) -> dict[str, str]:
     return {"status": "ready", "model": here.leakage.name}
 
 
-@router.get("/metrics")
+@router.get("/metrics", response_class=PlainTextResponse)
 async def metrics(here: Here) -> Response:
     """In Prometheus' text format, summed over the replicas of this node."""
     return Response(await to_thread.run_sync(here.metrics.page), media_type=CONTENT_TYPE)

@@ -65,8 +65,14 @@ class Postgres:
     def kill(self) -> None:
         """As a machine that loses its power would."""
         assert self._server is not None
+        server = self._server.pid
+        backends = [int(pid) for pid in Path(f"/proc/{server}/task/{server}/children").read_text().split()]
         self._server.kill()
+        for pid in backends:
+            os.kill(pid, signal.SIGKILL)
         self._server.wait()
+        while any(_lives(pid) for pid in backends):
+            time.sleep(0.01)
 
     def stop(self) -> None:
         if self._server is not None and self._server.poll() is None:
@@ -96,6 +102,13 @@ class Postgres:
             connection.execute(text(f"CREATE DATABASE {name}"))
         engine.dispose()
         return self.url(name)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 @pytest.fixture(scope="session")
