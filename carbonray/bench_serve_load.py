@@ -3,8 +3,9 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 
@@ -27,11 +28,11 @@ class Load:
         return float(np.quantile(self.milliseconds, share)) if self.milliseconds else float("nan")
 
 
-def request(host: str, path: str, body: bytes = b"", **headers: str) -> bytes:
-    """A request as it goes over the wire; POST if it has a body. Underscores in names stand for hyphens."""
+def request(host: str, path: str, body: bytes = b"", headers: Mapping[str, str] = MappingProxyType({})) -> bytes:
+    """A request as it goes over the wire; POST if it has a body."""
     head = [f"{'POST' if body else 'GET'} {path} HTTP/1.1", f"host: {host}", f"content-length: {len(body)}"]
     head += ["content-type: application/json"] * bool(body)
-    head += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    head += [f"{name}: {value}" for name, value in headers.items()]
     return "\r\n".join([*head, "", ""]).encode() + body
 
 

@@ -137,3 +137,23 @@ def models(url: Url = LOCAL) -> None:
 
     with Client(url) as service:
         print(json.dumps([each.model_dump() for each in service.models().models], indent=2))
+
+
+def bench_serve(
+    url: Url = LOCAL,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Of each measurement.")] = 10.0,
+    out: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Also write the table here.")] = None,
+) -> None:
+    """Requests a second and milliseconds of a running service, beside bare uvicorn; sends observations."""
+    from carbonray.bench_serve import bench_serve as measure
+    from carbonray.bench_serve import print_serve
+    from carbonray.cli import _progress
+    from carbonray.runtime.outputs import check_free, write_json
+
+    if out is not None:
+        check_free(out)
+    with _progress() as tell:
+        rows = measure(url, seconds=seconds, progress=tell)
+    print_serve(rows)
+    if out is not None:
+        write_json({"serve": rows}, out)

@@ -181,8 +181,13 @@ def http(service: "Service") -> "Iterator[TestClient]":
         yield client
 
 
-def free_port() -> int:
-    """A port outside the range of Ray's workers."""
+@pytest.fixture(scope="session")
+def free_port() -> Callable[[], int]:
+    """Gives ports outside the range of Ray's workers."""
+    return _free_port
+
+
+def _free_port() -> int:
     while True:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))

@@ -67,9 +67,7 @@ class Live:
 
 
 @pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    from conftest import free_port
-
+def live(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[Live]:
     folder = tmp_path_factory.mktemp("live")
     config = yaml.safe_load((CHECKOUT / "serve" / "config.yaml").read_text())
     port = free_port()
