@@ -14,8 +14,8 @@ from serve.service import Service
 router = APIRouter(prefix="/v1", tags=["predictions"])
 
 
-def service_of(request: Request) -> Service:
-    """Of this replica."""
+async def service_of(request: Request) -> Service:
+    """Of this replica; a function that is not async would be sent to a thread for each request."""
     found = request.app.state.service
     assert isinstance(found, Service)
     return found
