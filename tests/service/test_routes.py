@@ -12,6 +12,8 @@ from carbonray.messages import LeakageReply
 from carbonray.predict.prediction import predict_leakage
 from serve import keys
 from serve.http import make_app
+from serve.log import Batch, content_of
+from serve.mirror import Row
 from serve.service import Service
 from serve.settings import Swap
 from serve.verify import verify
@@ -318,3 +320,19 @@ def test_a_full_disk_is_503_with_nothing_acknowledged_and_the_service_goes_on(
     assert send(http, *many, key="full").json()["rows"] == 3000
     found = verify(service.engine)
     assert (found.rows, found.faults) == (3001, ())
+
+
+def test_shutdown_finishes_what_is_under_way(service: Service) -> None:
+    import asyncio
+
+    rows = [Row(f"F{number}", "EU26-STL", number, 1.0, 2.0, None) for number in range(5000)]
+    one = Batch(request="/last", rows=rows, content_sha256=content_of(rows))
+
+    async def closed_at_once() -> Any:
+        asked = asyncio.create_task(service.appending.ask(one))
+        await asyncio.sleep(0)  # it has been taken, and nothing of it is done
+        await service.close()
+        return await asked
+
+    stored = asyncio.run(closed_at_once())
+    assert (stored.rows, verify(service.engine, holds=stored.chain_sha256).holds) == (5000, True)
