@@ -6,14 +6,23 @@ TOGETHER := -n 2 --dist loadfile
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER := 0
 
-.PHONY: run test check lint unit format data clean
+.PHONY: run serve test postgres check lint unit format data clean
 
 run: $(VENV)/run.stamp  ## simulate the law on the built-in data and print where its report lies
 	$(BIN)/carbonray simulate law
 
-test: $(VENV)/dev.stamp lint  ## everything: style, types, import contract, and the whole test suite
-	$(BIN)/python -m pytest $(TOGETHER) --ignore tests/distributed
+serve: $(VENV)/dev.stamp  ## the service on http://127.0.0.1:8000, with an OpenAPI page at /docs
+	PATH="$(CURDIR)/$(BIN):$$PATH" sh serve/run.sh serve/config.yaml
+
+test: $(VENV)/dev.stamp lint postgres  ## everything: style, types, import contract, and the whole test suite
+	$(BIN)/python -m pytest $(TOGETHER) --ignore tests/distributed --ignore tests/service
 	$(BIN)/python -m pytest tests/distributed
+	$(BIN)/python -m pytest tests/service
+
+postgres:  ## PostgreSQL for tests of the store, as root on Debian; its tests are skipped elsewhere
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
+		&& apt-get update -qq && apt-get install -y -qq --no-install-recommends postgresql; } \
+		|| echo "note: no PostgreSQL here and not root on Debian; tests that need it are skipped"
 
 check: $(VENV)/dev.stamp lint unit  ## under a minute, before every commit
 

@@ -17,6 +17,7 @@ from carbonray.cli_frontier import frontier
 from carbonray.cli_jobs import jobs, submit
 from carbonray.cli_learn import evaluate, train
 from carbonray.cli_predict import bench_predict, predict, predictor
+from carbonray.cli_query import bench_serve, query
 from carbonray.cli_sweep import sweep
 
 app = typer.Typer(
@@ -255,6 +256,7 @@ app.command()(sweep)
 app.command()(frontier)
 app.command()(predict)
 app.add_typer(predictor, name="predictor")
+app.add_typer(query, name="query")
 app.command()(train)
 app.command()(evaluate)
 app.add_typer(submit, name="submit")
@@ -496,6 +498,7 @@ def bench_world(
 
 bench.command("train")(bench_train)
 bench.command("predict")(bench_predict)
+bench.command("serve")(bench_serve)
 
 
 @bench.command("runtime")

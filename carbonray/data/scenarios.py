@@ -49,7 +49,7 @@ def load(target: str, settings: Sequence[str] = (), **changes: Any) -> AnyScenar
     world = WORLDS[raw["world"]]
     defaults = world.scenario(name="default").model_dump(mode="python")
     given = [(key, value) for key, value in changes.items() if value is not None]
-    for key, value in [*map(_parsed, settings), *given]:
+    for key, value in [*map(parsed, settings), *given]:
         if key == "world" and value != raw["world"]:
             raise ScenarioError(f"{path.name}: world: a scenario of {raw['world']} stays one; choose another scenario")
         _put(raw, key, value, defaults, origin=path.name)
@@ -138,8 +138,12 @@ def _read(path: Path) -> dict[Any, Any]:
     return raw
 
 
-def _parsed(setting: str) -> tuple[str, Any]:
-    """Key and value of `KEY=VALUE`."""
+def parsed(setting: str) -> tuple[str, Any]:
+    """Key and value of `KEY=VALUE`.
+
+    Raises:
+        ScenarioError: if it is none.
+    """
     key, separator, value = setting.partition("=")
     if not separator or not key:
         raise ScenarioError(f"--set {setting}: write KEY=VALUE")

@@ -139,7 +139,8 @@ READ = (
 
 def _unknown(base: Scenario, scenario: Scenario) -> tuple[str, ...]:
     """Keys in which a scenario differs from the base and that are no inputs."""
-    sides = [_flat(each.model_dump(mode="json")) for each in (base, scenario)]
+    parts = {name for name in Scenario.model_fields if getattr(base, name) != getattr(scenario, name)}
+    sides = [_flat(each.model_dump(mode="json", include=parts)) for each in (base, scenario)]
     keys = dict.fromkeys((*sides[0], *sides[1]))
     return tuple(
         key

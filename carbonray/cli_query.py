@@ -1,0 +1,159 @@
+"""`carbonray query`: ask a service from the command line."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+query = typer.Typer(help="Ask a service over HTTP.", no_args_is_help=True, rich_markup_mode=None)
+
+Url = Annotated[str, typer.Option("--url", help="Of the service; its key is in CARBONRAY_KEY.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override any key of the scenario.")
+]
+LOCAL = "http://127.0.0.1:8000"
+
+
+def _print(reply: Any) -> None:
+    print(reply.model_dump_json(indent=2))
+
+
+@query.command("predict")
+def predict(
+    target: Annotated[str, typer.Argument(help="SCENARIO of the cbam world, or a YAML file.")] = "law",
+    settings: Settings = None,
+    level: Annotated[float, typer.Option(help="Share of new cases that an interval holds.")] = 0.9,
+    cube: Annotated[bool, typer.Option("--cube", help="Also by year, partner and sector.")] = False,
+    url: Url = LOCAL,
+) -> None:
+    """Leakage by year, sector and partner, with intervals."""
+    from carbonray.asked import policy_case
+    from carbonray.client import Client
+
+    with Client(url) as service:
+        _print(service.predict(policy_case(target, settings or ()), level=level, cube=cube))
+
+
+@query.command("observe")
+def observe(
+    file: Annotated[Path, typer.Argument(help="CSV with the fields of an observation as columns.")],
+    key: Annotated[
+        str | None, typer.Option(help="Idempotency key of the first batch; made of the file's bytes if left out.")
+    ] = None,
+    url: Url = LOCAL,
+) -> None:
+    """Send observations; the same file sent again changes nothing."""
+    from carbonray.client import Client
+    from carbonray.observed_file import batches
+
+    with Client(url) as service:
+        for name, rows in batches(file, key):
+            receipt = service.observe(rows, idempotency_key=name)
+            print(f"batch {receipt.batch}: {receipt.rows} rows; chain_sha256 {receipt.chain_sha256}")
+
+
+@query.command("firm")
+def firm(firm_id: Annotated[str, typer.Argument(help="Of a plant or firm.")], url: Url = LOCAL) -> None:
+    """A firm's state and history."""
+    from carbonray.client import Client
+
+    with Client(url) as service:
+        _print(service.firm(firm_id))
+
+
+@query.command("risk")
+def risk(
+    target: Annotated[str, typer.Argument(help="SCENARIO of the cbam world.")] = "law",
+    kind: Annotated[str, typer.Option(help="plants or cells.")] = "plants",
+    year: Annotated[int, typer.Option(help="Of the policy.")] = 2035,
+    sector: Annotated[str | None, typer.Option(help="Only this one.")] = None,
+    country: Annotated[str | None, typer.Option(help="Only plants of this one.")] = None,
+    company: Annotated[str | None, typer.Option(help="Only plants of companies whose name has these letters.")] = None,
+    top: Annotated[int, typer.Option(min=1, max=1000, help="Rows.")] = 20,
+    url: Url = LOCAL,
+) -> None:
+    """Who leaks most, with the data received."""
+    from carbonray.client import Client
+
+    asked = {"sector": sector, "country": country, "company": company, "limit": top}
+    with Client(url) as service:
+        found = service.risk(kind, scenario=target.removeprefix("cbam/"), year=year, **asked)
+    for row in found.rows:
+        name = row.plant or row.cell
+        seen = "observed" if row.observed_at else ""
+        print(f"{row.rank:>4}  {name[:40]:40}  {row.leaked_mt:9.3f} Mt  {seen:8}  {row.reason}")
+
+
+@query.command("simulate")
+def simulate(
+    target: Annotated[str, typer.Argument(help="SCENARIO or WORLD/SCENARIO.")] = "law",
+    settings: Settings = None,
+    firms: Annotated[int | None, typer.Option(help="Number of firms; cbam.")] = None,
+    years: Annotated[int | None, typer.Option(help="Years simulated; cbam.")] = None,
+    replicas: Annotated[int | None, typer.Option(help="Independent draws, for intervals.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of every random number.")] = None,
+    key: Annotated[str | None, typer.Option(help="Idempotency key, so that it is submitted once.")] = None,
+    url: Url = LOCAL,
+) -> None:
+    """Submit a full simulation, and print its id."""
+    from carbonray.client import Client
+    from carbonray.data.scenarios import parsed
+
+    values = dict(parsed(setting) for setting in settings or ())
+    changes = {"firms": firms, "years": years, "replicas": replicas, "seed": seed}
+    with Client(url) as service:
+        given = {name: value for name, value in changes.items() if value is not None}
+        _print(service.simulate(target, idempotency_key=key, settings=values, **given))
+
+
+@query.command("simulation")
+def simulation(
+    id: Annotated[str, typer.Argument(help="From `carbonray query simulate`.")],
+    cancel: Annotated[bool, typer.Option("--cancel", help="Stop it.")] = False,
+    url: Url = LOCAL,
+) -> None:
+    """How a simulation stands; its result once it has succeeded."""
+    from carbonray.client import Client
+
+    with Client(url) as service:
+        _print(service.cancel(id) if cancel else service.simulation(id))
+
+
+@query.command("scenarios")
+def scenarios(url: Url = LOCAL) -> None:
+    """Built-in scenarios of the service."""
+    from carbonray.client import Client
+
+    with Client(url) as service:
+        for each in service.scenarios().scenarios:
+            print(f"{each.target:32}{'predictable' if each.predictable else '':13}{each.summary}")
+
+
+@query.command("models")
+def models(url: Url = LOCAL) -> None:
+    """Predictors of the service."""
+    from carbonray.client import Client
+
+    with Client(url) as service:
+        print(json.dumps([each.model_dump() for each in service.models().models], indent=2))
+
+
+def bench_serve(
+    url: Url = LOCAL,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Of each measurement.")] = 10.0,
+    out: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Also write the table here.")] = None,
+) -> None:
+    """Requests a second and milliseconds of a running service, beside bare uvicorn; sends observations."""
+    from carbonray.bench_serve import bench_serve as measure
+    from carbonray.bench_serve import print_serve
+    from carbonray.cli import _progress
+    from carbonray.runtime.outputs import check_free, write_json
+
+    if out is not None:
+        check_free(out)
+    with _progress() as tell:
+        rows = measure(url, seconds=seconds, progress=tell)
+    print_serve(rows)
+    if out is not None:
+        write_json({"serve": rows}, out)

@@ -1,0 +1,146 @@
+"""The log of observations: batches stored once, many in one transaction, each chained to the one before."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+
+import orjson
+from sqlalchemy import Connection, Engine, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import Insert
+
+from serve.clock import now
+from serve.mirror import Mirror, Row, State, folded
+from serve.store import writing
+from serve.tables import batch, firm, observation
+
+GENESIS = "0" * 64
+"""What the first batch is chained to."""
+
+
+class ReusedKeyError(ValueError):
+    """An idempotency key that has come with other content before."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Rows that are stored together or not at all."""
+
+    request: str  # sender and idempotency key
+    rows: Sequence[Row]
+    content_sha256: str
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """A batch as it was stored."""
+
+    number: int
+    request: str
+    first: int
+    rows: int
+    received_us: int
+    content_sha256: str
+    chain_sha256: str
+
+
+def content_of(rows: Sequence[Row]) -> str:
+    """SHA-256 of rows, the same for rows that come out of the store."""
+    return hashlib.sha256(orjson.dumps([tuple(row) for row in rows])).hexdigest()
+
+
+def chained(before: str, stored: Stored) -> str:
+    """SHA-256 of a batch's row of the table, and of all before it."""
+    told = [before, *(value for name, value in asdict(stored).items() if name != "chain_sha256")]
+    return hashlib.sha256(orjson.dumps(told)).hexdigest()
+
+
+class Log:
+    """The log of a store, as one replica writes it."""
+
+    def __init__(self, engine: Engine, mirror: Mirror) -> None:
+        """Prepare its statements."""
+        self._engine, self._mirror = engine, mirror
+        self._observe = str(observation.insert().compile(dialect=engine.dialect))
+        self._state = str(_upsert(engine.dialect.name).compile(dialect=engine.dialect))
+
+    def append(self, batches: Sequence[Batch]) -> list[Stored | Exception]:
+        """Store batches, all or none; what was stored under a request before is told again.
+
+        Returns:
+            of each what was stored, or ReusedKeyError.
+
+        Raises:
+            SQLAlchemyError: if the store fails; then nothing of it is stored.
+        """
+        with writing(self._engine) as connection:
+            self._mirror.catch_up(connection)
+            known = _known(connection, [one.request for one in batches])
+            head = _head(connection)
+            new: list[tuple[Stored, Batch]] = []
+            for one in batches:
+                if one.request not in known:
+                    head = known[one.request] = _next(head, one)
+                    new.append((head, one))
+            changed = self._write(connection, new)
+        if new:
+            self._mirror.take(changed, head.first + head.rows - 1)
+        return [_answer(known[one.request], one) for one in batches]
+
+    def _write(self, connection: Connection, new: Sequence[tuple[Stored, Batch]]) -> dict[str, State]:
+        """Insert batches; the states that they lead to."""
+        changed: dict[str, State] = {}
+        if not new:
+            return changed
+        rows, held = [], self._mirror.firms
+        for stored, one in new:
+            for position, row in enumerate(one.rows, stored.first):
+                state = changed.get(row[0]) or held.get(row[0])
+                changed[row[0]] = folded(state, position, row)
+                rows.append((position, *row, state and state[0]))
+        connection.execute(batch.insert(), [asdict(stored) for stored, _ in new])
+        connection.exec_driver_sql(self._observe, rows)
+        connection.exec_driver_sql(self._state, [(name, *state[:4]) for name, state in changed.items()])
+        return changed
+
+
+def _upsert(dialect: str) -> Insert:
+    insert = postgresql.insert(firm) if dialect == "postgresql" else sqlite.insert(firm)
+    return insert.on_conflict_do_update(
+        index_elements=["firm_id"], set_={name: insert.excluded[name] for name in State._fields[:4]}
+    )
+
+
+def _known(connection: Connection, requests: Sequence[str]) -> dict[str, Stored]:
+    found = connection.execute(select(batch).where(batch.c.request.in_(requests)))
+    return {row.request: Stored(**row._mapping) for row in found}
+
+
+def _head(connection: Connection) -> Stored:
+    """The last batch."""
+    row = connection.execute(select(batch).order_by(batch.c.number.desc()).limit(1)).first()
+    if row is not None:
+        return Stored(**row._mapping)
+    return Stored(number=0, request="", first=1, rows=0, received_us=0, content_sha256="", chain_sha256=GENESIS)
+
+
+def _next(head: Stored, one: Batch) -> Stored:
+    stored = Stored(
+        number=head.number + 1,
+        request=one.request,
+        first=head.first + head.rows,
+        rows=len(one),
+        received_us=now(),
+        content_sha256=one.content_sha256,
+        chain_sha256="",
+    )
+    return replace(stored, chain_sha256=chained(head.chain_sha256, stored))
+
+
+def _answer(stored: Stored, one: Batch) -> Stored | Exception:
+    if stored.content_sha256 != one.content_sha256:
+        return ReusedKeyError("this idempotency key has come with other content before")
+    return stored

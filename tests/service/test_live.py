@@ -1,0 +1,233 @@
+"""The service on a live Serve: two replicas behind HAProxy, one killed, all given another model."""
+
+import itertools
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from carbonray.predict.folder import BUILT_IN
+from serve.settings import CHECKOUT
+from serve.store import open_store
+from serve.verify import verify
+
+pytestmark = pytest.mark.slow
+
+REPLICA = "ServeReplica:carbonray:service"
+"""In the name of a replica's process."""
+DEADLINE = 240
+"""Seconds after which what should have happened has not."""
+
+
+def until(happened: Callable[[], Any]) -> Any:
+    """Wait for something that must happen."""
+    deadline = time.monotonic() + DEADLINE
+    while not (found := happened()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return found
+
+
+@dataclass
+class Live:
+    """A service of this test run."""
+
+    url: str
+    config: dict[str, Any]
+    folder: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "serve.log").read_text(errors="replace")
+
+    @property
+    def dashboard(self) -> str:
+        found = re.search(r"http://127\.0\.0\.1:\d+", self.log)
+        assert found
+        return found.group()
+
+    def replicas(self) -> list[int]:
+        """Their processes: children of the raylet, which is a child of `serve run`."""
+        found = [path.parent for path in Path("/proc").glob("[0-9]*/cmdline") if REPLICA in _text(path)]
+        return [int(one.name) for one in found if _parent(_parent(int(one.name))) == self.process.pid]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:  # it has ended meanwhile
+        return ""
+
+
+def _parent(pid: int) -> int:
+    fields = _text(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
+    return int(fields[1]) if fields else 0
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[Live]:
+    folder = tmp_path_factory.mktemp("live")
+    config = yaml.safe_load((CHECKOUT / "serve" / "config.yaml").read_text())
+    port = free_port()
+    config["http_options"]["port"] = port
+    application = config["applications"][0]
+    application["args"] = {"store": f"sqlite:///{folder}/store.db", "runs": str(folder / "runs")}
+    application["deployments"][0] |= {"num_replicas": 2, "ray_actor_options": {"num_cpus": 0.5}}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "RAY_ADDRESS": "local",
+        "RAY_SERVE_HAPROXY_METRICS_PORT": str(free_port()),
+        "RAY_SERVE_HAPROXY_STATS_PORT": str(free_port()),
+    }
+    environment.pop("PYTHONPATH", None)
+    with (folder / "serve.log").open("wb") as log:
+        words = ["sh", str(CHECKOUT / "serve" / "run.sh"), str(folder / "config.yaml")]
+        process = subprocess.Popen(words, env=environment, stdout=log, stderr=log, cwd=folder, start_new_session=True)
+    found = Live(url=f"http://127.0.0.1:{port}", config=config, folder=folder, process=process)
+    try:
+        until(lambda: process.poll() is not None or (len(_answered(found)) == 2 and len(found.replicas()) == 2))
+        assert process.poll() is None, found.log
+        yield found
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            process.wait(120)
+
+
+def _answered(live: Live) -> list[int]:
+    try:
+        return [httpx.get(f"{live.url}/readyz", timeout=10).raise_for_status().status_code for _ in range(2)]
+    except httpx.HTTPError:
+        return []
+
+
+def row(firm_id: str, output: float = 1.0) -> dict[str, Any]:
+    return {"firm_id": firm_id, "cell": "EU26-STL", "observed_at": "2026-02-01T00:00:00Z",
+            "output_musd_per_year": output, "emissions_t_per_year": 2.0}  # fmt: skip
+
+
+def send(http: httpx.Client, key: str, rows: list[dict[str, Any]]) -> httpx.Response:
+    return http.post("/v1/firms/observations", json={"observations": rows}, headers={"idempotency-key": key})
+
+
+@dataclass
+class Load:
+    """Threads that ask without a pause until they are stopped."""
+
+    ask: Callable[[httpx.Client, int], httpx.Response]
+    statuses: Counter[int] = field(default_factory=Counter)
+    acknowledged: list[int] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+
+    def __enter__(self) -> "Load":
+        self._stop, self._numbers = threading.Event(), itertools.count()
+        self._threads = [threading.Thread(target=self._run) for _ in range(4)]
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def start(self, url: str) -> "Load":
+        self._url = url
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self) -> None:
+        with httpx.Client(base_url=self._url, timeout=60) as http:
+            while not self._stop.is_set():
+                number = next(self._numbers)
+                try:
+                    status = self.ask(http, number).status_code
+                except httpx.HTTPError as error:
+                    self.lost.append(type(error).__name__)
+                    continue
+                self.statuses[status] += 1
+                if status == 200:
+                    self.acknowledged.append(number)
+
+
+def test_two_replicas_agree_on_what_was_acknowledged(live: Live) -> None:
+    told: set[str] = set()
+    for number in range(10):
+        with httpx.Client(base_url=live.url, timeout=60) as http:  # a connection of its own goes to either
+            assert send(http, f"agree-{number}", [row("agree", float(number))]).status_code == 200
+            for _ in range(2):
+                with httpx.Client(base_url=live.url, timeout=60) as other:
+                    state = other.get("/v1/firms/agree").json()["state"]
+                    assert state["output_musd_per_year"] == number
+                    (seen,) = other.get("/v1/risk?observed=true&limit=1").json()["rows"]
+                    told.add(json.dumps(seen["output_musd"]))
+    assert len(told) == 10
+
+
+def test_a_killed_replica_loses_no_acknowledged_row_and_errors_are_503(live: Live) -> None:
+    load = Load(lambda http, number: send(http, f"kill-{number}", [row(f"K{number}"), row("shared", number)]))
+    with load.start(live.url):
+        until(lambda: load.statuses[200] > 50)
+        victim = live.replicas()[0]
+        os.kill(victim, signal.SIGKILL)
+        before = load.statuses[200]
+        until(lambda: load.statuses[200] > before + 100)
+        until(lambda: len(live.replicas()) == 2 and victim not in live.replicas())
+    assert set(load.statuses) <= {200, 503}
+    assert load.lost == []
+    engine = open_store(f"sqlite:///{live.folder}/store.db")
+    found = verify(engine)
+    engine.dispose()
+    assert found.faults == ()
+    with httpx.Client(base_url=live.url, timeout=60) as http:
+        for number in load.acknowledged:
+            assert http.get(f"/v1/firms/K{number}").status_code == 200
+
+
+def test_another_model_takes_over_without_a_dropped_request(live: Live) -> None:
+    shutil.copytree(BUILT_IN, live.folder / "second")
+    content = json.loads(json.dumps(live.config))
+    content["applications"][0]["deployments"][0]["user_config"] = {"model": str(live.folder / "second")}
+    (live.folder / "second.yaml").write_text(yaml.safe_dump(content))
+    names: set[str] = set()
+
+    def ask(http: httpx.Client, _: int) -> httpx.Response:
+        reply = http.post("/v1/leakage/predict", json={"policies": [{}]})
+        if reply.status_code == 200:
+            names.add(reply.json()["model"]["name"])
+        return reply
+
+    pids = live.replicas()
+    load = Load(ask)
+    with load.start(live.url):
+        until(lambda: load.statuses[200] > 20)
+        words = [
+            str(Path(sys.executable).with_name("serve")),
+            "deploy",
+            str(live.folder / "second.yaml"),
+            "-a",
+            live.dashboard,
+        ]
+        done = subprocess.run(words, capture_output=True, text=True, cwd=CHECKOUT)
+        assert done.returncode == 0, done.stdout + done.stderr
+        with httpx.Client(base_url=live.url, timeout=60) as http:
+            until(lambda: {http.get("/readyz").json()["model"] for _ in range(20)} == {"second"})
+    assert names == {"built-in", "second"}
+    assert set(load.statuses) == {200}
+    assert load.lost == []
+    assert sorted(live.replicas()) == sorted(pids)
