@@ -28,8 +28,8 @@ def predict(
     url: Url = LOCAL,
 ) -> None:
     """Leakage by year, sector and partner, with intervals."""
-    from carbonray.asked import policy_case
     from carbonray.client import Client
+    from carbonray.client.asked import policy_case
 
     with Client(url) as service:
         _print(service.predict(policy_case(target, settings or ()), level=level, cube=cube))
@@ -45,7 +45,7 @@ def observe(
 ) -> None:
     """Send observations; the same file sent again changes nothing."""
     from carbonray.client import Client
-    from carbonray.observed_file import batches
+    from carbonray.client.observed_file import batches
 
     with Client(url) as service:
         for name, rows in batches(file, key):
@@ -145,9 +145,9 @@ def bench_serve(
     out: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Also write the table here.")] = None,
 ) -> None:
     """Requests a second and milliseconds of a running service, beside bare uvicorn; sends observations."""
-    from carbonray.bench_serve import bench_serve as measure
-    from carbonray.bench_serve import print_serve
     from carbonray.cli import _progress
+    from carbonray.client.bench import bench_serve as measure
+    from carbonray.client.bench import print_serve
     from carbonray.runtime.outputs import check_free, write_json
 
     if out is not None:

@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from carbonray.messages import LeakageRequest, ObservationBatch, SimulationRequest
+from carbonray.client.messages import LeakageRequest
+from carbonray.client.messages_firms import ObservationBatch, SimulationRequest
 from serve import problem, routes_firms, routes_health, routes_leakage, routes_risk, routes_simulations
 from serve.middleware import Gate
 from serve.reply import with_schemas

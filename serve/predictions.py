@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from carbonray.client.messages import Headlines, LeakageRequest, PolicyCase, SectorTable, YearTable
 from carbonray.config import Scenario
 from carbonray.data.scenarios import load, names
-from carbonray.messages import Headlines, LeakageRequest, PolicyCase, SectorTable, YearTable
 from carbonray.predict.inputs import Case
 from carbonray.predict.predictor import Flags, Predictor, predictor
 from carbonray.predict.space import YEARS

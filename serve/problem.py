@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from carbonray.messages import Problem, ProblemError
+from carbonray.client.messages import Problem, ProblemError
 from serve.predictions import UnknownError
 from serve.together import BusyError
 

@@ -8,7 +8,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from sqlalchemy import Connection, select
 
-from carbonray.messages import FirmReply, Observation, ObservationBatch, Receipt
+from carbonray.client.messages_firms import FirmReply, Observation, ObservationBatch, Receipt
 from serve.clock import microseconds, time_of
 from serve.log import Batch, ReusedKeyError, Stored, content_of
 from serve.mirror import Row, State

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from carbonray.client.messages import LeakageReply, LeakageRequest, Model, ModelList, ScenarioEntry, ScenarioList
 from carbonray.data.scenarios import load, targets
-from carbonray.messages import LeakageReply, LeakageRequest, Model, ModelList, ScenarioEntry, ScenarioList
 from serve.predictions import Leakage
 from serve.problem import documented
 from serve.reply import answer, body, documented_body

@@ -9,9 +9,10 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 
+from carbonray.client.messages import MOST_LISTED
+from carbonray.client.messages_firms import RiskReply, RiskRow
 from carbonray.config import ScenarioError
 from carbonray.data.scenarios import names
-from carbonray.messages import MOST_LISTED, RiskReply, RiskRow
 from serve.clock import time_of
 from serve.predictions import UnknownError
 from serve.problem import documented

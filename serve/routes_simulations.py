@@ -5,7 +5,7 @@ from typing import Annotated
 from anyio import to_thread
 from fastapi import APIRouter, Path, Query, Request
 
-from carbonray.messages import Simulation, SimulationList, SimulationRequest
+from carbonray.client.messages_firms import Simulation, SimulationList, SimulationRequest
 from carbonray.runtime.job_order import JobError
 from serve.log import ReusedKeyError
 from serve.problem import RefusedError, documented

@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 from anyio import to_thread
 
+from carbonray.client.messages import LeakageRequest, PolicyCase
 from carbonray.data.plants import load_plants
-from carbonray.messages import LeakageRequest, PolicyCase
 from carbonray.predict.inputs import Case
 from serve.exposure import LIST, Exposure
 from serve.keys import Keyring

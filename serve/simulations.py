@@ -13,8 +13,8 @@ from typing import Any
 import orjson
 from sqlalchemy import Engine, func, select, update
 
+from carbonray.client.messages_firms import Simulation, SimulationRequest
 from carbonray.data.scenarios import targets, world_of
-from carbonray.messages import Simulation, SimulationRequest
 from carbonray.runtime import jobs
 from carbonray.runtime.job_order import Order, check, files_of, scenario_of
 from carbonray.runtime.job_parcel import Environment

@@ -9,11 +9,11 @@ import pytest
 from typer.testing import CliRunner
 
 from carbonray import cli_query
-from carbonray.asked import policy_case
 from carbonray.client import Client, ServiceError
+from carbonray.client.asked import policy_case
+from carbonray.client.messages import PolicyCase
+from carbonray.client.observed_file import batches
 from carbonray.config import ScenarioError
-from carbonray.messages import PolicyCase
-from carbonray.observed_file import batches
 
 RECEIPT = {"batch": 1, "rows": 1, "received_at": "2026-01-01T00:00:00Z", "content_sha256": "a", "chain_sha256": "b"}
 ROW = {"firm_id": "F1", "cell": "EU26-STL", "observed_at": "2026-01-01T00:00:00Z", "output_musd_per_year": 1.0,

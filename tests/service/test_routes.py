@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import text
 
-from carbonray.messages import LeakageReply
+from carbonray.client.messages import LeakageReply
 from carbonray.predict.prediction import predict_leakage
 from serve import keys
 from serve.http import make_app

@@ -15,8 +15,8 @@ from uuid import uuid4
 
 import numpy as np
 
-from carbonray.bench_serve_load import Load, load, request
-from carbonray.client import KEY, ServiceError
+from carbonray.client.bench_load import Load, load, request
+from carbonray.client.connection import KEY, ServiceError
 from carbonray.runtime.simulate import Progress, silent
 
 SECONDS = 10.0
@@ -144,7 +144,7 @@ def _floor() -> Iterator[int]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    process = subprocess.Popen([sys.executable, "-m", "carbonray.bench_serve_floor", str(port)])
+    process = subprocess.Popen([sys.executable, "-m", "carbonray.client.bench_floor", str(port)])
     try:
         while process.poll() is None:
             try:

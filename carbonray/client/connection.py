@@ -17,23 +17,18 @@ from uuid import uuid4
 
 from pydantic import BaseModel, ValidationError
 
-from carbonray.config import ScenarioError
-from carbonray.messages import (
+from carbonray.client.messages import LeakageReply, LeakageRequest, ModelList, PolicyCase, Problem, ScenarioList
+from carbonray.client.messages_firms import (
     FirmReply,
-    LeakageReply,
-    LeakageRequest,
-    ModelList,
     Observation,
     ObservationBatch,
-    PolicyCase,
-    Problem,
     Receipt,
     RiskReply,
-    ScenarioList,
     Simulation,
     SimulationList,
     SimulationRequest,
-)  # fmt: skip
+)
+from carbonray.config import ScenarioError
 
 M = TypeVar("M", bound=BaseModel)
 

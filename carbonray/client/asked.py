@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from carbonray.client.messages import PolicyCase
 from carbonray.config import Scenario, ScenarioError
 from carbonray.data.scenarios import load, names
-from carbonray.messages import PolicyCase
 
 FIELDS = {
     "policy.price": "price_eur_per_t", "policy.free_allocation": "free_allocation_share", "policy.cbam": "cbam",

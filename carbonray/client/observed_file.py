@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from carbonray.client.messages_firms import Observation
 from carbonray.config import ScenarioError
-from carbonray.messages import Observation
 
 ROWS = 1000
 """In a batch."""
