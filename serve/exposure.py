@@ -5,7 +5,7 @@ home region that is on no list becomes a plant.  What leaks from a cell grows wi
 plants by what they pay.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from functools import cached_property
 from typing import Any
 
@@ -48,7 +48,8 @@ class Exposure:
         placed = plants_of(self._scenario, self._economy)
         assert placed is not None
         self._placed = placed
-        self._made: tuple[int, Mapping[str, pd.DataFrame]] = (-1, {})
+        self._home = frozenset(cell for cell in self._economy.cells if cell.partition("-")[0] in scenario.home)
+        self._made: tuple[int, dict[str, pd.DataFrame]] = (-1, {})
 
     @cached_property
     def _cells(self) -> pd.DataFrame:
@@ -59,14 +60,17 @@ class Exposure:
         table = plant_risk(self._scenario, self._economy, self._placed, self._impact, self.year)
         return table.set_index("plant_id")
 
-    def tables(self, states: Mapping[str, State], position: int) -> Mapping[str, pd.DataFrame]:
-        """Plants and cells, ranked, with the states of firms at a position of the log."""
+    def table(self, kind: str, states: Mapping[str, State], position: int) -> pd.DataFrame:
+        """Plants or cells, ranked, with the states of firms at a position of the log."""
         if self._made[0] != position:
-            self._made = (position, self._rank(states))
-        return self._made[1]
+            self._made = (position, {})
+        made = self._made[1]
+        if kind not in made:
+            made[kind] = self._rank(kind, states)
+        return made[kind]
 
-    def _rank(self, states: Mapping[str, State]) -> Mapping[str, pd.DataFrame]:
-        placed = observed(self._placed, self._economy.cells, self._economy.output, states)
+    def _rank(self, kind: str, states: Mapping[str, State]) -> pd.DataFrame:
+        placed = observed(self._placed, self._economy.cells, self._economy.output, states, self._home)
         grown = self._growth(placed)
         plants = plant_risk(self._scenario, self._economy, placed, self._impact, self.year)
         before = self._unobserved["leaked_mt"].reindex(plants["plant_id"]).fillna(0.0)
@@ -79,7 +83,7 @@ class Exposure:
             observed_us=seen,
             observed_plants=(seen >= 0).astype(int),
         )
-        return {"plants": _ranked(plants), "cells": _ranked(self._of_cells(plants, placed, grown))}
+        return _ranked(plants if kind == "plants" else self._of_cells(plants, placed, grown))
 
     def _growth(self, placed: Placed) -> "pd.Series[float]":
         """Output of each cell with the data received, relative to the base year's."""
@@ -112,15 +116,17 @@ class Exposure:
         )
 
 
-def observed(placed: Placed, cells: tuple[str, ...], cell_output: Array, states: Mapping[str, State]) -> Placed:
-    """Plants with what was seen of them in place of what was inferred, and firms of no list that name their cell.
+def observed(
+    placed: Placed, cells: tuple[str, ...], cell_output: Array, states: Mapping[str, State], home: Set[str]
+) -> Placed:
+    """Plants with what was seen of them in place of what was inferred, and firms of no list that name a cell at home.
 
     Where they would hold more than 0.95 of a cell's output, all of them are scaled down alike.
     """
     table, named = placed.table, placed.named
     own = set(table["plant_id"])
     place = {name: number for number, name in enumerate(cells)}
-    others = [(name, state) for name, state in states.items() if name not in own and state.cell in place]
+    others = [(name, state) for name, state in states.items() if name not in own and state.cell in home]
     extra = pd.DataFrame([_listed(name, state, cells) for name, state in others], columns=list(table.columns))
     table = pd.concat([table, extra], ignore_index=True) if others else table
     cell = np.concatenate([named.cell, [place[state.cell or ""] for _, state in others]]).astype(np.int64)

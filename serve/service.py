@@ -91,8 +91,8 @@ class Service:
             with self.engine.connect() as connection:
                 self.mirror.catch_up(connection)
             position = self.mirror.position
-            tables: Mapping[str, pd.DataFrame] = self._exposure(scenario, year).tables(self.mirror.all(), position)
-            return tables[kind], position
+            table: pd.DataFrame = self._exposure(scenario, year).table(kind, self.mirror.all(), position)
+            return table, position
 
     async def predict(self, request: LeakageRequest) -> bytes:
         """The reply as JSON.
