@@ -35,7 +35,7 @@ def predict(
     from carbonray.cli import _progress
     from carbonray.config import ScenarioError
     from carbonray.predict.prediction import predict_leakage
-    from carbonray.predict.prediction_text import risk_lines
+    from carbonray.predict.prediction_text import risk_lines, warning_lines
     from carbonray.runtime.outputs import check_free
 
     if risk not in (None, "cells", "plants"):
@@ -50,6 +50,8 @@ def predict(
         print(f"report: {write_prediction(found, out, year=year)}", file=sys.stderr if as_json else sys.stdout)
     if risk is not None:
         table = found.risk(year, plants=risk == "plants")
+        for line in warning_lines(found):
+            print(line, file=sys.stderr)
         print(table.to_json(orient="records") if as_json else "\n".join(risk_lines(table, top)))
         return
     print(json.dumps(found.to_dict(), indent=2) if as_json else "\n".join(found.lines()))

@@ -1,7 +1,8 @@
 """`serve run CONFIG` with ports of its own, stopped so that what is in flight is finished.
 
-Replicas listen with SO_REUSEPORT from a fixed port on: those of two services on one machine would share ports, and
-answer each other's requests.  So each service gets a block of ports that nobody listens on.
+Replicas listen with SO_REUSEPORT from a fixed port on, and Ray's fallback proxy does so at one: two services on one
+machine would share ports, and answer each other's requests.  So each gets a block of ports that nobody listens on; a
+variable that is set stays as it is.
 
 Ray kills HAProxy at once, with all it carries.  So when it is asked to stop (SIGINT or SIGTERM), HAProxy takes no new
 connection and ends when its last request is answered; then Serve is shut down.  `run.sh` sets the stage.
@@ -19,6 +20,12 @@ from pathlib import Path
 
 BLOCK, FIRST, BLOCKS = 50, 20_000, 240
 """Ports of a block, the first of all, and how many blocks there are: beyond Ray's workers, below what systems give."""
+PLACES = {
+    "DIRECT_INGRESS_MIN_HTTP": 0, "DIRECT_INGRESS_MAX_HTTP": 19, "DIRECT_INGRESS_MIN_GRPC": 20,
+    "DIRECT_INGRESS_MAX_GRPC": 39, "FALLBACK_PROXY_HTTP": 40, "FALLBACK_PROXY_GRPC": 41, "HAPROXY_METRICS": 42,
+    "HAPROXY_STATS": 43,
+}  # fmt: skip
+"""Of what listens within a block: replicas, the proxy that answers before they do, and what tells of HAProxy."""
 LONGEST = 30.0
 """Seconds that requests in flight are waited for."""
 PAUSE = 0.05
@@ -33,10 +40,10 @@ def main(words: Sequence[str], state: Path) -> int:
         words: for `serve run`.
         state: HAProxy's folder; it is removed at the end.
     """
-    serving = subprocess.Popen(["serve", "run", *words], start_new_session=True, env=os.environ | own_ports())
     asked: list[int] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM):  # before Serve starts, which would inherit that one is ignored
         signal.signal(number, lambda number, _: asked.append(number))
+    serving = subprocess.Popen(["serve", "run", *words], start_new_session=True, env=own_ports() | os.environ)
     drained = False
     while serving.poll() is None:
         if asked and not drained:
@@ -49,16 +56,11 @@ def main(words: Sequence[str], state: Path) -> int:
 
 
 def own_ports() -> dict[str, str]:
-    """Ray's variables for a block of ports that are free, half of them for HTTP; none where all blocks are taken."""
+    """Ray's variables for a block of ports that are free; none where all blocks are taken."""
     for turn in range(BLOCKS):
         first = FIRST + BLOCK * ((os.getpid() + turn) % BLOCKS)
         if all(_is_free(port) for port in range(first, first + BLOCK)):
-            ends = {"HTTP": first, "GRPC": first + BLOCK // 2}
-            return {
-                f"RAY_SERVE_DIRECT_INGRESS_{end}_{kind}_PORT": str(port + (BLOCK // 2 - 1) * (end == "MAX"))
-                for kind, port in ends.items()
-                for end in ("MIN", "MAX")
-            }
+            return {f"RAY_SERVE_{name}_PORT": str(first + place) for name, place in PLACES.items()}
     return {}
 
 

@@ -123,7 +123,7 @@ class Saved:
         card = self.card
         return {"name": self.name, "sha256": card.sha256, "method": card.method, "acts": card.acts,
                 "scenario": f"{card.world}/{card.scenario}", "agent_steps": card.agent_steps,
-                "command": card.command}  # fmt: skip
+                "command": card.command, "roles": [card.role]}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +161,8 @@ class SavedTogether:
     def told(self) -> dict[str, Any]:
         """What a run's summary says of them."""
         sums = "".join(part.card.sha256 for part in self.parts)
-        return self.parts[0].told() | {"name": self.name, "sha256": hashlib.sha256(sums.encode()).hexdigest()}
+        together = {"name": self.name, "sha256": hashlib.sha256(sums.encode()).hexdigest()}
+        return self.parts[0].told() | together | {"roles": [part.card.role for part in self.parts]}
 
 
 AnySaved = Saved | SavedTogether

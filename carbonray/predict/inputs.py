@@ -113,6 +113,8 @@ def case_of(layout: Layout, base: Scenario, scenario: Scenario) -> Case:
         "fuel": float(scenario.fuel.channel),
         "price_growth": growth,
     }
+    if scenario.years < len(YEARS):
+        approximated.append(f"years: all of {first}-{last} are told, not {scenario.years}")
     for name in ("support_home", "support_abroad"):
         path = [at_year(getattr(policy, name), year) for year in YEARS]
         values[name] = float(np.mean(path))

@@ -28,9 +28,7 @@ def prediction_lines(found: "Prediction") -> list[str]:
     firms = f"firms that {found.firms}"
     lines = [f"{found.scenario.name}: predicted, with the {span} of what the simulation of {firms} would say", ""]
     if flags.any:
-        lines = [f"{found.scenario.name}: NOT SIMULATED LIKE THIS; what follows is a guess without intervals"]
-        lines += [f"  it stands for {firms}"]
-        lines += [*(f"  {line}" for line in flags.lines()), "  run it: carbonray simulate, or predict --check", ""]
+        lines = warning_lines(found)
     lines += [_line(row) for row in _rows(found.headlines)]
     lines += ["", f"{'year':6}{'leakage':>10}{span:>24}{'CBAM goods':>12}{span:>24}{'abroad, Mt':>12}"]
     lines += [_year(row) for row in _rows(found.years)]
@@ -46,6 +44,19 @@ def prediction_lines(found: "Prediction") -> list[str]:
         lines.append(f"  economy {int(row['economy'])}: {rate}; differs most in {row['differs_in']}")
     lines += [f"note: {line}" for line in flags.approximated]
     return lines
+
+
+def warning_lines(found: "Prediction") -> list[str]:
+    """Why a prediction may not be relied upon; nothing where it may."""
+    if not found.flags.any:
+        return []
+    return [
+        f"{found.scenario.name}: NOT SIMULATED LIKE THIS; what follows is a guess without intervals",
+        f"  it stands for firms that {found.firms}",
+        *(f"  {line}" for line in found.flags.lines()),
+        "  run it: carbonray simulate, or predict --check",
+        "",
+    ]
 
 
 def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -89,6 +89,8 @@ def follows(role: str, policy: TrainedPolicy, told: Learning | None) -> str:
     """What agents do in a run with a policy, which may be that of an evaluation."""
     if told is not None and told.one:
         return f"a single {role} in each replica follows the trained policy {policy.name}, all others follow rules"
+    if policy.roles and role not in policy.roles:
+        return f"the {' and the '.join(policy.roles)} follows the trained policy {policy.name}, {role}s follow rules"
     return f"{role}s follow the trained policy {policy.name}"
 
 

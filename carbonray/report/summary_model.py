@@ -124,6 +124,7 @@ class TrainedPolicy(Part):
     scenario: str  # world/scenario of its training
     agent_steps: int | None = None  # decisions that it was trained with
     command: str = ""  # that trains it again
+    roles: tuple[str, ...] = ()  # whose agents follow it
 
 
 class LearningFigure(Part):

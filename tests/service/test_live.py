@@ -92,8 +92,6 @@ def live(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int])
     environment = os.environ | {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "RAY_ADDRESS": "local",
-        "RAY_SERVE_HAPROXY_METRICS_PORT": str(free_port()),
-        "RAY_SERVE_HAPROXY_STATS_PORT": str(free_port()),
     }
     environment.pop("PYTHONPATH", None)
     with (folder / "serve.log").open("wb") as log:
@@ -184,6 +182,29 @@ def test_two_replicas_agree_on_what_was_acknowledged(live: Live) -> None:
                     (seen,) = other.get("/v1/risk?observed=true&limit=1").json()["rows"]
                     told.add(json.dumps(seen["output_musd"]))
     assert len(told) == 10
+
+
+def test_a_simulation_is_a_job_that_any_replica_tells_of_and_can_be_stopped(live: Live) -> None:
+    def asked(method: str, path: str, **content: Any) -> dict[str, Any]:
+        with httpx.Client(base_url=live.url, timeout=60) as http:  # a connection of its own goes to either
+            told: dict[str, Any] = http.request(method, f"/v1/simulations{path}", **content).raise_for_status().json()
+            return told
+
+    def started(key: str, **what: Any) -> str:
+        first, again = (asked("POST", "", json=what, headers={"idempotency-key": key}) for _ in range(2))
+        assert first["id"] == again["id"]
+        return str(first["id"])
+
+    short = started("short", target="law", firms=1000, years=1, settings={"policy.price.2026": 90})
+    long = started("long", target="law", firms=500_000, years=10)
+    until(lambda: asked("GET", f"/{short}")["status"] not in ("submitting", "pending", "running"))
+    told = [asked("GET", f"/{short}") for _ in range(4)]
+    assert all(each == told[0] for each in told)
+    assert told[0]["status"] == "succeeded"
+    assert told[0]["result"]["n_firms"] == 1000
+    assert told[0]["result"]["leakage_rate"] is not None
+    assert asked("DELETE", f"/{long}")["status"] == "stopped"
+    assert [each["id"] for each in asked("GET", "")["simulations"]] == [long, short]
 
 
 def test_a_killed_replica_loses_no_acknowledged_row_and_errors_are_503(live: Live) -> None:

@@ -62,3 +62,10 @@ def test_what_is_refused_is_one_line(carbonray: Run, typed: tuple[str, ...], sai
     assert said in error
     assert error.count("\n") == 1
     assert out == ""
+
+
+def test_a_ranking_of_what_was_never_simulated_says_so(carbonray: Run) -> None:
+    code, out, error = carbonray("predict", "law", "--set", "policy.price.2035=900", "--risk", "cells", "--top", "1")
+    assert code == 0
+    assert "NOT SIMULATED LIKE THIS" in error
+    assert out.startswith("   1  ")

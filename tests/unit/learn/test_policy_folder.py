@@ -30,7 +30,7 @@ def test_a_policy_comes_back_as_it_was(tmp_path: Path) -> None:
         "acts": "sampled"
     }
     told = {"name": "mine", "sha256": found.card.sha256, "method": "vdn", "acts": "sampled", "scenario": "cbam/law",
-            "agent_steps": 10_000_000, "command": "carbonray train law"}  # fmt: skip
+            "agent_steps": 10_000_000, "command": "carbonray train law", "roles": ["firm"]}  # fmt: skip
     assert found.told() == told
     seen, memory = torch.randn(9, 17, dtype=torch.float64), torch.zeros(9, 32, dtype=torch.float64)
     with torch.no_grad():
