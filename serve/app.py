@@ -3,6 +3,7 @@
 The predictor lives in the replica that answers HTTP; a call to another actor would cost more than the prediction.
 """
 
+import hashlib
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -50,7 +51,8 @@ def build(settings: Settings) -> serve.Application:
     migrate(engine)
     check_binding(listening_host(), engine)
     engine.dispose()
-    folder = Path(gettempdir()) / "carbonray-metrics"
+    own = hashlib.sha256(settings.store_url.encode()).hexdigest()[:16]  # the same when it is deployed again
+    folder = Path(gettempdir()) / f"carbonray-metrics-{own}"
     folder.mkdir(exist_ok=True)
     environment = {"env_vars": {metrics.FOLDER: str(folder)}}
     bound: serve.Application = (

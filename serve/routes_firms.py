@@ -47,7 +47,7 @@ async def observe(
     asked: Annotated[ObservationBatch, body(ObservationBatch)],
 ) -> Response:
     """Store observations; once this is answered, they survive whatever fails."""
-    rows = rows_of(asked.observations, here.plants, datetime.now(UTC))
+    rows = rows_of(asked.observations, here.plants, here.cells, datetime.now(UTC))
     one = Batch(request=f"{request.scope['sender']}/{idempotency_key}", rows=rows, content_sha256=content_of(rows))
     try:
         stored = await here.appending.ask(one)
@@ -57,7 +57,9 @@ async def observe(
     return answer(_receipt(stored))
 
 
-def rows_of(observations: Sequence[Observation], plants: frozenset[str], now: datetime) -> list[Row]:
+def rows_of(
+    observations: Sequence[Observation], plants: frozenset[str], cells: frozenset[str], now: datetime
+) -> list[Row]:
     """Rows of the log.
 
     Raises:
@@ -71,6 +73,8 @@ def rows_of(observations: Sequence[Observation], plants: frozenset[str], now: da
             raise UnknownError(f"observations.{number}.observed_at", "lies before 1990 or ahead of now")
         if one.cell is None and one.firm_id not in plants:
             raise UnknownError(f"observations.{number}.cell", "is needed: this firm is no plant of the built-in list")
+        if one.cell is not None and one.cell not in cells:
+            raise UnknownError(f"observations.{number}.cell", "is no REGION-SECTOR of the economy, such as EU26-STL")
         # -0.0 + 0.0 is 0.0: SQLite keeps no sign of zero, and a row must come out as it was hashed
         output, emissions = one.output_musd_per_year + 0.0, one.emissions_t_per_year + 0.0
         rows.append(Row(one.firm_id, one.cell, time, output, emissions, one.price_index))

@@ -60,6 +60,7 @@ class Service:
         self.log = Log(self.engine, self.mirror)
         self.plants = frozenset(load_plants(LIST).table["plant_id"])
         self.swap(swap)
+        self.cells = frozenset(self.leakage.predictor.saved.economy.cells)
         waiting = settings.waiting
         self.predicting: Together[Asked, bytes] = Together(predicted, name="predict", most=IN_ONE_GO, waiting=waiting)
         self.appending: Together[Batch, Stored] = Together(

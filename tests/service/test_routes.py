@@ -126,6 +126,7 @@ BAD_ROWS = [
     (seen(firm_id="one firm"), ROW + "firm_id"),
     (seen(firm_id="stranger"), ROW + "cell"),
     (seen(cell="EU26"), ROW + "cell"),
+    (seen(cell="XXX-STL"), ROW + "cell"),
 ]
 
 
