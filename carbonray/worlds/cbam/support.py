@@ -50,7 +50,8 @@ def auction(model: Model, commons: Commons, law: Law, terms: CarbonTerms) -> tup
     may_bid = (policy.priced.repeat(len(policy.home)), (law.coverage > 0).repeat(1, len(policy.home)))
     shares = torch.stack([law.support_home, law.support_abroad], 1)
     fund = commons.fund + shares * commons.revenue.clamp(min=0.0)[:, None]
-    a_year = fund / (model.steps // QUARTERS - (commons.step + 1) // QUARTERS)
+    left = model.steps // QUARTERS - (commons.step + 1) // QUARTERS
+    a_year = fund / max(left, 1)  # none is left when the run is over, and what is seen at last is seen as if one were
     for place, side in enumerate((policy.home_cell, ~policy.home_cell)):
         strike = _raised(model, terms.price, strike, unabated * side, side & may_bid[place], a_year[:, place])
     return strike, fund

@@ -138,6 +138,8 @@ class TestSupport:
                 promised = (years - year) * claimed(world, after, side)
                 assert promised <= float(after.fund[0, place]) * (1 + 1e-9), year
         assert (found[-1].fund >= 0).all()
+        assert found[-1].strike is not None
+        assert found[-1].strike.max() < HIGHEST  # after the last quarter, which learners still look at
         assert found[-1].fund[0, 1] < 0.5 * sum(found[year * QUARTERS].fund[0, 1] for year in range(1, years))
 
     def test_each_tonne_costs_what_the_price_lacks_to_the_strike(
