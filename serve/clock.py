@@ -8,7 +8,8 @@ MICROSECOND = timedelta(microseconds=1)
 
 def microseconds(time: datetime) -> int:
     """Of a time with an offset."""
-    return (time - EPOCH) // MICROSECOND
+    since = time - EPOCH
+    return 1_000_000 * (86_400 * since.days + since.seconds) + since.microseconds
 
 
 def now() -> int:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import Connection, Engine, select
@@ -20,6 +21,15 @@ GENESIS = "0" * 64
 
 class ReusedKeyError(ValueError):
     """An idempotency key that has come with other content before."""
+
+
+class MovedError(ValueError):
+    """A firm in another cell than the one it first came with."""
+
+    def __init__(self, row: int) -> None:
+        """Keep its number within the batch, counted from 0."""
+        super().__init__(row)
+        self.row = row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,40 +81,50 @@ class Log:
         """Store batches, all or none; what was stored under a request before is told again.
 
         Returns:
-            of each what was stored, or ReusedKeyError.
+            of each what was stored, or ReusedKeyError or MovedError.
 
         Raises:
             SQLAlchemyError: if the store fails; then nothing of it is stored.
         """
         with writing(self._engine) as connection:
             self._mirror.catch_up(connection)
-            known = _known(connection, [one.request for one in batches])
-            head = _head(connection)
-            new: list[tuple[Stored, Batch]] = []
+            known: dict[str, Stored | Exception] = {**_known(connection, [one.request for one in batches])}
+            head, new = _head(connection), _New({}, [], [])
             for one in batches:
                 if one.request not in known:
-                    head = known[one.request] = _next(head, one)
-                    new.append((head, one))
-            changed = self._write(connection, new)
-        if new:
-            self._mirror.take(changed, head.first + head.rows - 1)
+                    try:
+                        known[one.request] = head = self._take(_next(head, one), one, new)
+                    except MovedError as error:
+                        known[one.request] = error
+            if new.batches:
+                connection.execute(batch.insert(), [asdict(stored) for stored in new.batches])
+                connection.exec_driver_sql(self._observe, new.rows)
+                connection.exec_driver_sql(self._state, [(name, *state[:4]) for name, state in new.states.items()])
+        if new.batches:
+            self._mirror.take(new.states, head.first + head.rows - 1)
         return [_answer(known[one.request], one) for one in batches]
 
-    def _write(self, connection: Connection, new: Sequence[tuple[Stored, Batch]]) -> dict[str, State]:
-        """Insert batches; the states that they lead to."""
-        changed: dict[str, State] = {}
-        if not new:
-            return changed
-        rows, held = [], self._mirror.firms
-        for stored, one in new:
-            for position, row in enumerate(one.rows, stored.first):
-                state = changed.get(row[0]) or held.get(row[0])
-                changed[row[0]] = folded(state, position, row)
-                rows.append((position, *row, state and state[0]))
-        connection.execute(batch.insert(), [asdict(stored) for stored, _ in new])
-        connection.exec_driver_sql(self._observe, rows)
-        connection.exec_driver_sql(self._state, [(name, *state[:4]) for name, state in changed.items()])
-        return changed
+    def _take(self, stored: Stored, one: Batch, new: "_New") -> Stored:
+        """Take a batch among what is new, or refuse it and leave that as it was."""
+        rows, held, changed = [], self._mirror.firms, dict[str, State]()
+        for position, row in enumerate(one.rows, stored.first):
+            state = changed.get(row[0]) or new.states.get(row[0]) or held.get(row[0])
+            if state is not None and row[1] != state[3] and row[1] is not None and state[3] is not None:
+                raise MovedError(position - stored.first)
+            changed[row[0]] = folded(state, position, row)
+            rows.append((position, *row, state and state[0]))
+        new.states.update(changed)
+        new.batches.append(stored)
+        new.rows.extend(rows)
+        return stored
+
+
+class _New(NamedTuple):
+    """What one transaction adds."""
+
+    states: dict[str, State]
+    batches: list[Stored]
+    rows: list[tuple[Any, ...]]
 
 
 def _upsert(dialect: str) -> Insert:
@@ -140,7 +160,9 @@ def _next(head: Stored, one: Batch) -> Stored:
     return replace(stored, chain_sha256=chained(head.chain_sha256, stored))
 
 
-def _answer(stored: Stored, one: Batch) -> Stored | Exception:
+def _answer(stored: Stored | Exception, one: Batch) -> Stored | Exception:
+    if isinstance(stored, Exception):
+        return stored
     if stored.content_sha256 != one.content_sha256:
         return ReusedKeyError("this idempotency key has come with other content before")
     return stored

@@ -112,8 +112,8 @@ def _methods(request: Request) -> list[str]:
     return sorted(set().union(*found))
 
 
-def _busy(_: Request, __: Exception) -> Response:
-    return problem(503, "too many requests wait; ask again later")
+def _busy(_: Request, error: Exception) -> Response:
+    return problem(503, str(error))
 
 
 def _store(_: Request, error: Exception) -> Response:

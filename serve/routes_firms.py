@@ -1,17 +1,17 @@
 """Observations of firms: received, stored for good, told again."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from anyio import to_thread
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from sqlalchemy import Connection, select
 
-from carbonray.client.messages_firms import FirmReply, Observation, ObservationBatch, Receipt
-from serve.clock import microseconds, time_of
-from serve.log import Batch, ReusedKeyError, Stored, content_of
-from serve.mirror import Row, State
+from carbonray.client.messages_firms import FirmReply, ObservationBatch, Receipt
+from serve.clock import time_of
+from serve.log import Batch, MovedError, ReusedKeyError, Stored, content_of
+from serve.mirror import State
 from serve.predictions import UnknownError
 from serve.problem import RefusedError, documented
 from serve.reply import answer, body, documented_body
@@ -20,10 +20,6 @@ from serve.service import Service
 from serve.tables import batch, observation
 
 router = APIRouter(prefix="/v1/firms", tags=["observations"])
-
-FIRST = datetime(1990, 1, 1, tzinfo=UTC)
-AHEAD = timedelta(days=1)
-"""How far clocks may be ahead of ours."""
 
 IdempotencyKey = Annotated[
     str,
@@ -47,38 +43,16 @@ async def observe(
     asked: Annotated[ObservationBatch, body(ObservationBatch)],
 ) -> Response:
     """Store observations; once this is answered, they survive whatever fails."""
-    rows = rows_of(asked.observations, here.plants, here.cells, datetime.now(UTC))
+    rows = here.census.rows_of(asked.observations, datetime.now(UTC))
     one = Batch(request=f"{request.scope['sender']}/{idempotency_key}", rows=rows, content_sha256=content_of(rows))
     try:
         stored = await here.appending.ask(one)
     except ReusedKeyError as error:
         raise RefusedError(422, str(error), ("idempotency-key", str(error))) from None
+    except MovedError as error:
+        raise UnknownError(f"observations.{error.row}.cell", "is not the cell that this firm first came with") from None
     here.metrics.rows(len(rows))
     return answer(_receipt(stored))
-
-
-def rows_of(
-    observations: Sequence[Observation], plants: frozenset[str], cells: frozenset[str], now: datetime
-) -> list[Row]:
-    """Rows of the log.
-
-    Raises:
-        UnknownError: naming the first row that cannot be placed in space or time.
-    """
-    first, last = microseconds(FIRST), microseconds(now + AHEAD)
-    rows = []
-    for number, one in enumerate(observations):
-        time = microseconds(one.observed_at)
-        if not first <= time <= last:
-            raise UnknownError(f"observations.{number}.observed_at", "lies before 1990 or ahead of now")
-        if one.cell is None and one.firm_id not in plants:
-            raise UnknownError(f"observations.{number}.cell", "is needed: this firm is no plant of the built-in list")
-        if one.cell is not None and one.cell not in cells:
-            raise UnknownError(f"observations.{number}.cell", "is no REGION-SECTOR of the economy, such as EU26-STL")
-        # -0.0 + 0.0 is 0.0: SQLite keeps no sign of zero, and a row must come out as it was hashed
-        output, emissions = one.output_musd_per_year + 0.0, one.emissions_t_per_year + 0.0
-        rows.append(Row(one.firm_id, one.cell, time, output, emissions, one.price_index))
-    return rows
 
 
 def _receipt(stored: Stored) -> dict[str, Any]:

@@ -38,7 +38,7 @@ class RiskQuery(BaseModel):
     year: Annotated[int, Field(ge=2026, le=2035)] = 2035
     """Of the policy."""
     sector: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None = None
-    """Only this one."""
+    """Only this one; `rank` stays that among all."""
     country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] | None = None
     """Only plants of this one."""
     company: Annotated[str, Field(min_length=1, max_length=100)] | None = None
@@ -64,7 +64,7 @@ def _page(here: Service, asked: RiskQuery) -> dict[str, Any]:
         table, position = here.ranking(asked.scenario, asked.year, asked.kind)
     except ScenarioError as error:
         raise UnknownError("scenario", str(error).partition("; build")[0]) from None
-    table = _filtered(table, asked)
+    table = filtered(table, asked)
     page = table.iloc[asked.offset : asked.offset + asked.limit]
     return {
         "scenario": asked.scenario, "year": asked.year, "kind": asked.kind, "batch": _batch(here, position),
@@ -72,19 +72,30 @@ def _page(here: Service, asked: RiskQuery) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _filtered(table: pd.DataFrame, asked: RiskQuery) -> pd.DataFrame:
-    """The rows asked for; cells have no country and no company."""
+def filtered(table: pd.DataFrame, asked: RiskQuery) -> pd.DataFrame:
+    """The rows asked for.
+
+    Raises:
+        UnknownError: if a filter names what no row of the ranking has.
+    """
     passes = np.ones(len(table), dtype=bool)
-    if asked.sector is not None:
-        passes &= (table["sector"] == asked.sector).to_numpy()
+    for name in ("sector", "country"):
+        wanted = getattr(asked, name)
+        if wanted is not None:
+            passes &= (_column(table, name) == wanted).to_numpy()
+            if wanted not in set(table[name]):
+                raise UnknownError(name, f"nobody of this ranking; choose from {', '.join(sorted(set(table[name])))}")
+    if asked.company is not None:
+        passes &= _column(table, "company").str.contains(asked.company, case=False, regex=False).to_numpy(dtype=bool)
     if asked.observed is not None:
         passes &= (table["observed_plants"] > 0).to_numpy() == asked.observed
-    if asked.country is not None:
-        passes &= (table["country"] == asked.country).to_numpy() if "country" in table else False
-    if asked.company is not None:
-        named = table["company"] if "company" in table else pd.Series("", table.index)
-        passes &= named.str.contains(asked.company, case=False, regex=False).to_numpy(dtype=bool)
     return table.loc[passes]
+
+
+def _column(table: pd.DataFrame, name: str) -> "pd.Series[str]":
+    if name not in table:
+        raise UnknownError(name, "cells have none; ask for kind=plants")
+    return table[name]
 
 
 def _batch(here: Service, position: int) -> int:

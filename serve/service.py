@@ -11,8 +11,10 @@ import pandas as pd
 from anyio import to_thread
 
 from carbonray.client.messages import LeakageRequest, PolicyCase
+from carbonray.data.placing import place
 from carbonray.data.plants import load_plants
 from carbonray.predict.inputs import Case
+from serve.census import Census
 from serve.exposure import LIST, Exposure
 from serve.keys import Keyring
 from serve.log import Batch, Log, Stored
@@ -58,9 +60,7 @@ class Service:
         migrate(self.engine)
         self.keys, self.mirror = Keyring(self.engine, settings.keys_seconds), Mirror()
         self.log = Log(self.engine, self.mirror)
-        self.plants = frozenset(load_plants(LIST).table["plant_id"])
         self.swap(swap)
-        self.cells = frozenset(self.leakage.predictor.saved.economy.cells)
         waiting = settings.waiting
         self.predicting: Together[Asked, bytes] = Together(predicted, name="predict", most=IN_ONE_GO, waiting=waiting)
         self.appending: Together[Batch, Stored] = Together(
@@ -78,7 +78,9 @@ class Service:
         leakage = Leakage(swap.model)
         others = tuple(Leakage(folder) for folder in swap.others)
         predicted([Asked(leakage=leakage, request=(warm := _WARM), cases=leakage.cases(warm.policies))])
+        economy = leakage.predictor.saved.economy
         self.leakage, self.others = leakage, others
+        self.census = Census(place(load_plants(LIST), economy), economy)
         self._exposure = lru_cache(32)(partial(_exposure, leakage))
 
     def ranking(self, scenario: str, year: int, kind: str) -> tuple[pd.DataFrame, int]:

@@ -36,6 +36,10 @@ REASON = 500
 """Letters of a reason that are kept."""
 
 
+class UnknownJobError(ValueError):
+    """A name that no job has."""
+
+
 class Simulations:
     """Jobs of a store and a cluster."""
 
@@ -75,7 +79,9 @@ class Simulations:
         under_way = select(func.count()).where(simulation.c.status.in_(UNDER_WAY))
         with writing(self._engine) as connection:
             if connection.execute(under_way).scalar_one() >= self._settings.jobs_at_once:
-                raise BusyError
+                raise BusyError(
+                    f"{self._settings.jobs_at_once} simulations are under way, as many as may be; ask again"
+                )
             if connection.execute(select(simulation.c.id).where(simulation.c.id == id)).first() is None:
                 connection.execute(simulation.insert().values(**values))
 
@@ -83,12 +89,12 @@ class Simulations:
         """A job as it stands.
 
         Raises:
-            KeyError: if there is none of this name.
+            UnknownJobError: if there is none of this name.
             JobError: if the cluster does not answer.
         """
         row = self._row(id)
         if row is None:
-            raise KeyError(id)
+            raise UnknownJobError(id)
         progress = ""
         if row.status in UNDER_WAY:
             job = self._job(id, SimulationRequest.model_validate_json(row.asked), new=row.status == "submitting")
@@ -104,12 +110,12 @@ class Simulations:
         """Stop a job; one that is over stays as it is.
 
         Raises:
-            KeyError: if there is none of this name.
+            UnknownJobError: if there is none of this name.
             JobError: if the cluster does not answer or does not stop it.
         """
         row = self._row(id)
         if row is None:
-            raise KeyError(id)
+            raise UnknownJobError(id)
         if row.status in UNDER_WAY:
             self._job(id, SimulationRequest.model_validate_json(row.asked), new=row.status == "submitting")
             self._update(id, jobs.cancel(id, address=self._settings.jobs).status, "")

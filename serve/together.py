@@ -14,7 +14,7 @@ R = TypeVar("R")
 
 
 class BusyError(RuntimeError):
-    """More is waiting than may."""
+    """More is waiting than may; says what."""
 
 
 class Together(Generic[T, R]):
@@ -41,7 +41,7 @@ class Together(Generic[T, R]):
             BusyError: if too much is waiting.
         """
         if len(self._queue) >= self._waiting:
-            raise BusyError
+            raise BusyError("too many requests wait; ask again later")
         answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._queue.append((one, answer))
         if self._going is None or self._going.done():

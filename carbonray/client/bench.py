@@ -92,10 +92,10 @@ def _observations(rng: np.random.Generator) -> bytes:
             "firm_id": f"bench-{rng.integers(FIRMS)}",
             "cell": "ROW-STL",
             "observed_at": f"2026-{rng.integers(1, 12):02}-{rng.integers(1, 28):02}T00:00:00Z",
-            "output_musd_per_year": float(rng.uniform(0, 1000)),
-            "emissions_t_per_year": float(rng.uniform(0, 1e6)),
+            "output_musd_per_year": output,
+            "emissions_t_per_year": float(rng.uniform(100, 2000)) * output,
         }
-        for _ in range(ROWS)
+        for output in rng.uniform(0, 1000, ROWS).tolist()
     ]
     return json.dumps({"observations": rows}).encode()
 

@@ -126,7 +126,10 @@ BAD_ROWS = [
     (seen(firm_id="one firm"), ROW + "firm_id"),
     (seen(firm_id="stranger"), ROW + "cell"),
     (seen(cell="EU26"), ROW + "cell"),
-    (seen(cell="XXX-STL"), ROW + "cell"),
+    (seen(firm_id="stranger", cell="XXX-STL"), ROW + "cell"),
+    (seen(cell="EU26-CEM"), ROW + "cell"),  # a plant of the list that makes steel
+    (seen(emissions_t_per_year=3.0), ROW + "emissions_t_per_year"),  # Mt
+    (seen(output_musd_per_year=2e-3, emissions_t_per_year=3e6), ROW + "emissions_t_per_year"),  # billions
 ]
 
 
@@ -163,9 +166,18 @@ def test_a_body_beyond_the_limit_is_413_whether_it_says_its_length_or_not(make_s
 
 def test_a_receipt_is_the_same_for_the_same_request_and_other_content_is_refused(http: TestClient) -> None:
     first, again = send(http, seen()), send(http, seen())
-    other = send(http, seen(output_musd_per_year=1.0))
+    other = send(http, seen(output_musd_per_year=1000.0))
     assert (first.status_code, first.json()) == (200, again.json())
     assert (other.status_code, other.json()["errors"][0]["field"]) == (422, "idempotency-key")
+
+
+def test_a_firm_stays_in_its_cell_and_others_of_that_moment_are_stored(http: TestClient, service: Service) -> None:
+    firm = {"firm_id": "stranger", "emissions_t_per_year": 0.0}
+    send(http, seen(cell="EU26-STL", **firm))
+    moved = send(http, seen(), seen(cell="EU26-CEM", **firm), key="b")
+    assert (moved.status_code, moved.json()["errors"][0]["field"]) == (422, "observations.1.cell")
+    assert verify(service.engine).rows == 1
+    assert send(http, seen(), key="c").json()["batch"] == 2
 
 
 def test_a_firm_is_told_by_event_time_with_its_history(http: TestClient) -> None:
@@ -226,6 +238,15 @@ def test_pages_of_a_ranking_are_its_rows_in_order(http: TestClient) -> None:
     assert all(
         one["leaked_mt"] >= other["leaked_mt"] for one, other in zip(whole["rows"], whole["rows"][1:], strict=False)
     )
+
+
+OF_NOBODY = ["sector=QQQ", "country=XX", "country=DE&kind=cells", "company=a&kind=cells"]
+
+
+@pytest.mark.parametrize(("query", "field"), [(query, query.partition("=")[0]) for query in OF_NOBODY])
+def test_a_filter_that_nobody_could_pass_is_refused_by_name(http: TestClient, query: str, field: str) -> None:
+    reply = http.get(f"/v1/risk?{query}")
+    assert (reply.status_code, reply.json()["errors"][0]["field"]) == (422, field)
 
 
 def test_keys_open_what_their_scopes_say_once_there_is_one(http: TestClient, service: Service) -> None:
