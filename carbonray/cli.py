@@ -14,7 +14,7 @@ import typer
 
 from carbonray.cli_bench_train import bench_train
 from carbonray.cli_frontier import frontier
-from carbonray.cli_jobs import jobs, submit
+from carbonray.cli_jobs import PASSED_ON, jobs, submit
 from carbonray.cli_learn import evaluate, train
 from carbonray.cli_predict import bench_predict, predict, predictor
 from carbonray.cli_query import bench_serve, query
@@ -259,7 +259,7 @@ app.add_typer(predictor, name="predictor")
 app.add_typer(query, name="query")
 app.command()(train)
 app.command()(evaluate)
-app.add_typer(submit, name="submit")
+app.command(context_settings=PASSED_ON, no_args_is_help=True)(submit)
 app.add_typer(jobs, name="jobs")
 
 

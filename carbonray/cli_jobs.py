@@ -1,6 +1,8 @@
 """`carbonray submit` and `carbonray jobs`: runs on a Ray cluster, from a machine that is not part of it."""
 
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -9,13 +11,12 @@ if TYPE_CHECKING:
     from carbonray.runtime.job_order import Order
     from carbonray.runtime.job_server import Job
 
-submit = typer.Typer(help="Run a command on a Ray cluster.", no_args_is_help=True, rich_markup_mode=None)
 jobs = typer.Typer(help="List the jobs of a Ray cluster, and manage them.", rich_markup_mode=None)
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C; the job goes on."""
-PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
-"""Words that are not for this command are for the one that it starts."""
+PASSED_ON = {"ignore_unknown_options": True}
+"""Options that are not of this command are words of the one that it starts."""
 
 Address = Annotated[
     str | None,
@@ -34,72 +35,45 @@ Variables = Annotated[
 Requirements = Annotated[
     list[str] | None, typer.Option("--pip", metavar="REQUIREMENT", help="Installed for the job; repeat to add.")
 ]
-Interpreter = Annotated[str, typer.Option(help="Python on the cluster.")]
+Interpreter = Annotated[str | None, typer.Option(help="Python on the cluster. [default: python]")]
 Ship = Annotated[bool, typer.Option("--ship", help="Take this carbonray along, for a cluster that has none.")]
 JobName = Annotated[str, typer.Argument(metavar="ID", help="Name of a job, from `carbonray jobs`.")]
 
 
-@submit.command("simulate", context_settings=PASSED_ON, options_metavar="[OPTIONS] [WORDS OF simulate]")
-def submit_simulate(
+def submit(
     ctx: typer.Context,
+    words: Annotated[
+        list[str],
+        typer.Argument(metavar="COMMAND... | FILE.yaml", help="A command and its words, or a job specification."),
+    ],
     address: Address = None,
     name: Name = None,
     follow: Follow = True,
     env: Variables = None,
     pip: Requirements = None,
-    python: Interpreter = "python",
+    python: Interpreter = None,
     ship: Ship = False,
 ) -> None:
-    """Simulate a scenario on a cluster: TARGET and the options of `carbonray simulate`, with an absolute --out."""
-    _submit(ctx, address, name, follow=follow, environment={"env": env, "pip": pip, "python": python, "ship": ship})
+    """Run simulate, sweep, train, predictor build or backtest on a Ray cluster, with an absolute --out.
 
-
-@submit.command("sweep", context_settings=PASSED_ON, options_metavar="[OPTIONS] [WORDS OF sweep]")
-def submit_sweep(
-    ctx: typer.Context,
-    address: Address = None,
-    name: Name = None,
-    follow: Follow = True,
-    env: Variables = None,
-    pip: Requirements = None,
-    python: Interpreter = "python",
-    ship: Ship = False,
-) -> None:
-    """Sweep over scenarios on a cluster: the options of `carbonray sweep`, with an absolute --out."""
-    _submit(ctx, address, name, follow=follow, environment={"env": env, "pip": pip, "python": python, "ship": ship})
-
-
-@submit.command("train", context_settings=PASSED_ON, options_metavar="[OPTIONS] [WORDS OF train]")
-def submit_train(
-    ctx: typer.Context,
-    address: Address = None,
-    name: Name = None,
-    follow: Follow = True,
-    env: Variables = None,
-    pip: Requirements = None,
-    python: Interpreter = "python",
-    ship: Ship = False,
-) -> None:
-    """Train agents on a cluster: TARGET and the options of `carbonray train`, with an absolute --out."""
-    _submit(ctx, address, name, follow=follow, environment={"env": env, "pip": pip, "python": python, "ship": ship})
-
-
-def _submit(
-    ctx: typer.Context, address: str | None, name: str | None, *, follow: bool, environment: dict[str, Any]
-) -> None:
+    Words that are no option here are for the command.  A job specification (cluster/jobs has one for each command)
+    holds the command and what else is needed; words and options after it come on top.
+    """
     from carbonray.runtime import jobs as cluster
     from carbonray.runtime.job_parcel import Environment
+    from carbonray.runtime.job_spec import JobSpec, is_spec, read_spec
 
+    spec = read_spec(Path(words[0])) if is_spec(words[0]) else JobSpec(run=())
     beside = Environment(
-        variables=_variables(environment["env"] or ()),
-        pip=tuple(environment["pip"] or ()),
-        python=environment["python"],
-        ship=environment["ship"],
+        variables={**spec.env, **_variables(env or ())},
+        pip=(*spec.pip, *(pip or ())),
+        python=python or spec.python,
+        ship=ship or spec.ship,
     )
-    order = _order(ctx, str(ctx.info_name))
+    order = _order(ctx, [*spec.run, *(words[1:] if spec.run else words)])
     if order.command == "sweep":
         _check_sweep(order)
-    submitted = cluster.submit(order, address=address, id=name, environment=beside)
+    submitted = cluster.submit(order, address=address, id=name or spec.id, environment=beside)
     job = submitted.job
     if submitted.new:
         _note(f"{job.id}: submitted")
@@ -156,15 +130,19 @@ def _note(line: str) -> None:
     print(f"carbonray: {line}", file=sys.stderr)
 
 
-def _order(ctx: typer.Context, name: str) -> "Order":
-    """The words that are not for this command, as the command line reads them for the command that they are for."""
+def _order(ctx: typer.Context, words: Sequence[str]) -> "Order":
+    """Words as the command line reads them for the command that they begin with."""
     from carbonray.runtime.job_order import COMMANDS, DEFAULT, JobError, Order
 
     root: Any = ctx.find_root()
-    command = root.command.get_command(root, name) if name in COMMANDS else None
-    if command is None:
-        raise JobError(f"{name}: jobs run {' or '.join(COMMANDS)}")
-    read = command.make_context(name, [word for word in ctx.args if word != "--"], parent=root)
+    name = next((name for name in COMMANDS if list(words[: len(name.split())]) == name.split()), None)
+    if name is None:
+        raise JobError(f"{' '.join(words[:1])}: jobs run {', '.join(COMMANDS[:-1])} or {COMMANDS[-1]}")
+    command = root.command
+    for part in name.split():
+        command = command.get_command(root, part)
+    rest = [word for word in words[len(name.split()) :] if word != "--"]
+    read = command.make_context(name, rest, parent=root)
     said = {each for each in read.params if read.get_parameter_source(each).name != "DEFAULT"}
     arguments = [each.name for each in command.params if each.param_type_name == "argument"]
     options = {each: read.params[each] for each in said if each not in arguments}
@@ -255,13 +233,13 @@ def job_cancel(ctx: typer.Context, id: JobName, address: Address = None) -> None
 @jobs.command("run", context_settings=PASSED_ON)
 def job_run(
     ctx: typer.Context,
-    command: Annotated[str, typer.Argument(metavar="COMMAND...", help="simulate, sweep or train, and its words.")],
+    words: Annotated[list[str], typer.Argument(metavar="COMMAND...", help="A command that `submit` takes.")],
 ) -> None:
     """Run a command here, as part of a cluster: on from its checkpoint, and not at all if its run is there."""
     from carbonray.runtime.job_order import on_cluster
     from carbonray.runtime.job_retry import remaining
 
-    order = on_cluster(_order(ctx, command))
+    order = on_cluster(_order(ctx, words))
     left = remaining(order, note=lambda line: print(f"note: {line}", file=sys.stderr))
     if left is None:
         print(f"{order.given('out')}: holds this run already; nothing is left to do")

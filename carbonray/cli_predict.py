@@ -78,7 +78,12 @@ def bench_predict(
 
 @predictor.command("build")
 def build(
-    size: Annotated[str, typer.Option(help="small, minutes on two cores; or full, what ships.")] = "small",
+    size: Annotated[
+        str,
+        typer.Option(
+            help="small, minutes on two cores; full, what ships; trial, to see that it runs: it predicts nothing."
+        ),
+    ] = "small",
     out: Annotated[
         Path | None,
         typer.Option(help="New folder, or that of the same build to go on; runs/predictor-SIZE[-POLICY] if left out."),

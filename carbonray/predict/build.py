@@ -78,7 +78,8 @@ def build_predictor(
 
     Args:
         out: a new folder, or that of the same build.
-        size: `small`, some minutes on two cores, or `full`, what comes with carbonray.
+        size: `small`, some minutes on two cores, `full`, what comes with carbonray, or `trial`, which only shows that
+            everything runs.
         economy: a table of 16 sectors; its laws are those of the EU.
         seed: of draws and networks.
         policy: trained policy that all firms follow, or its folder; they follow rules if left out.

@@ -37,6 +37,7 @@ class Size:
 
 
 SIZES = {
+    "trial": Size(economies={"train": 6, "calibrate": 4, "test": 4, "corner": 1}, firms=960, epochs=10),
     "small": Size(economies={"train": 90, "calibrate": 25, "test": 25, "corner": 2}, firms=2000, epochs=150),
     "full": Size(economies={"train": 800, "calibrate": 200, "test": 200, "corner": 4}, firms=10_000, epochs=200),
 }

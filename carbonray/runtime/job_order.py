@@ -8,13 +8,13 @@ from typing import Any
 from carbonray.config import ScenarioError
 from carbonray.config_worlds import WORLDS, AnyScenario, file_in
 
-COMMANDS = ("simulate", "sweep", "train")
+COMMANDS = ("simulate", "sweep", "train", "predictor build", "backtest")
 """Commands that a cluster can be asked to run."""
 CHANGES = ("firms", "years", "replicas", "seed")
 """Options that set a key of the scenario."""
 SCENARIO = (*CHANGES, "settings", "plants", "plant_list")
 """Options that only change the scenario: a file that holds the changed scenario needs none of them."""
-PLACES = ("out", "checkpoint", "resume")
+PLACES = ("out", "checkpoint", "resume", "raw")
 """Options that name a place on the cluster."""
 AGAIN = ("out", "patience", "address")
 """Options that a run which goes on from a checkpoint can be told; the checkpoint holds all others."""
@@ -44,7 +44,7 @@ class Order:
     def words(self) -> list[str]:
         """The command line, options in order of their names: the same order gives the same words."""
         options = [word for name in sorted(self.options) for word in _words(name, self.options[name])]
-        return [self.command, *self.targets, *options]
+        return [*self.command.split(), *self.targets, *options]
 
     def given(self, name: str) -> Any:
         """The value of an option, None if it is not given."""
@@ -86,8 +86,6 @@ def check(order: Order) -> None:
         ScenarioError: if a scenario is refused.
         DataError: if a file that it names is missing or not in order.
     """
-    if order.command not in COMMANDS:
-        raise JobError(f"{order.command}: jobs run {' or '.join(COMMANDS)}")
     found_by_resume = order.command != "simulate" and order.given("resume") is not None
     if order.given("out") is None and not found_by_resume:
         raise JobError("--out: give an absolute folder of the cluster; a job's working directory vanishes with it")
@@ -198,7 +196,7 @@ def _at(content: Any, dotted: str) -> Any:
 
 def on_cluster(order: Order) -> Order:
     """The order as the cluster runs it: on Ray, which is the cluster that the job belongs to, unless it says where."""
-    if order.command == "train":  # always on Ray
+    if order.command in ("train", "backtest"):  # always on Ray, and never
         return order
     if order.command == "simulate" and order.given("resume") is not None:  # the checkpoint is one of a run on Ray
         return order.without("on")

@@ -63,7 +63,7 @@ def pack(order: Order, environment: Environment, folder: Path) -> Parcel:
     places = {"working_dir": str(work) if work.exists() else "", "py_modules": [str(module) for module in modules]}
     return Parcel(
         order=carried,
-        name="-".join(part for part in ("carbonray", order.command, label, digest) if part),
+        name="-".join(part for part in ("carbonray", order.command.replace(" ", "-"), label, digest) if part),
         runtime_env={key: value for key, value in (beside | places).items() if value},
     )
 

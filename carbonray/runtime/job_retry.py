@@ -40,7 +40,9 @@ def remaining(order: Order, *, note: Note = quiet) -> Order | None:
     out, checkpoint = order.given("out"), order.given("checkpoint")
     if order.command == "train":
         return _training(order)
-    if order.command != "simulate":  # a sweep finds its finished runs itself
+    if order.command == "backtest":
+        return None if out is not None and _is_backtest(order, Path(out)) else order
+    if order.command != "simulate":  # sweeps and builds of predictors find what is finished themselves
         return order
     if out is not None and Path(out).exists():
         _check_done(_wanted(order), Path(out), note)
@@ -51,6 +53,27 @@ def remaining(order: Order, *, note: Note = quiet) -> Order | None:
         again = {name: order.given(name) for name in AGAIN}
         return Order(command=order.command, options={"resume": checkpoint, **again})
     return order
+
+
+def _is_backtest(order: Order, out: Path) -> bool:
+    """Whether a folder is there and holds this very backtest.
+
+    Raises:
+        JobError: if it holds anything else.
+    """
+    if not out.exists():
+        return False
+    try:
+        held = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+        told = {"seed": held["seed"], "firms": held["n_firms"], "raw": not held["skipped"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        raise JobError(f"{out}: exists already and holds no backtest; give another --out") from None
+    for name in ("seed", "firms"):
+        if order.given(name) is not None and order.given(name) != told[name]:
+            raise JobError(f"{out}: holds a backtest with another --{name}, {told[name]}; give another --out")
+    if (order.given("raw") is not None) and not told["raw"]:
+        raise JobError(f"{out}: holds a backtest without --raw; give another --out")
+    return True
 
 
 def _training(order: Order) -> Order:

@@ -1,6 +1,5 @@
 """`carbonray submit` and `carbonray jobs` as a user types them, without a cluster."""
 
-import runpy
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from carbonray.runtime import jobs as cluster
 from carbonray.runtime.job_order import COMMANDS, FLAGS, Order
 from carbonray.runtime.job_parcel import Environment
 from carbonray.runtime.job_server import Job
+from carbonray.runtime.job_spec import read_spec
 from carbonray.runtime.jobs import Submitted
 
 pytestmark = pytest.mark.slow  # left out of `make check`, which must stay under a minute
@@ -67,8 +67,10 @@ def test_the_scenario_that_is_simulated_unless_told_is_submitted_unless_told(
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_option_of_a_command_can_be_passed_on(command: str) -> None:
-    root: Any = typer.main.get_command(cli.app)
-    for parameter in root.get_command(typer.Context(root), command).params:
+    found: Any = typer.main.get_command(cli.app)
+    for part in command.split():
+        found = found.get_command(typer.Context(found), part)
+    for parameter in found.params:
         if parameter.param_type_name == "option" and parameter.name != "help":
             assert parameter.opts == [FLAGS.get(parameter.name, f"--{parameter.name.replace('_', '-')}")]
 
@@ -151,23 +153,64 @@ def test_a_job_that_is_tried_again_does_not_run_again(carbonray: Run, tmp_path: 
     assert (code, err) == (2, f"carbonray: {tmp_path}/run: holds a run with another --robust; give another --out\n")
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_an_entry_point_is_short_and_hands_its_words_to_the_command_line(
-    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+SPECS = sorted(JOBS.glob("*.yaml"))
+
+
+def test_there_is_a_specification_for_every_command() -> None:
+    assert {" ".join(read_spec(file).run)[: len(file.stem)].replace(" ", "-") for file in SPECS} == {
+        name.replace(" ", "-") for name in COMMANDS
+    }
+
+
+@pytest.mark.parametrize("file", SPECS, ids=lambda file: file.stem)
+def test_a_specification_is_submitted_as_its_command_would_be_with_what_comes_on_top(
+    carbonray: Run, submitted: list[tuple[Order, dict[str, Any]]], file: Path
 ) -> None:
-    script = JOBS / f"{command}.py"
-    assert len(script.read_text(encoding="utf-8").splitlines()) < 30
-    monkeypatch.setattr(sys, "argv", [str(script), "no-such-scenario", "--out", "/nowhere"])
-    with pytest.raises(SystemExit) as stopped:
-        runpy.run_path(str(script), run_name="__main__")
-    assert stopped.value.code == 2
-    assert capsys.readouterr().err.startswith("carbonray: no-such-scenario: unknown scenario;")
+    spec = read_spec(file)
+    for words in ([str(file)], list(spec.run)):
+        assert carbonray("submit", *words, "--out", "/data/mine", "--no-follow")[0] == 0
+    (one, beside), (other, _) = submitted
+    assert one == other
+    assert one.given("out") == Path("/data/mine")
+    assert beside["environment"] == Environment(variables=spec.env, pip=spec.pip, python=spec.python, ship=spec.ship)
 
 
-def test_a_job_is_a_run_or_a_sweep(carbonray: Run) -> None:
+def test_a_specification_says_what_the_job_needs_and_options_come_on_top(
+    carbonray: Run, submitted: list[tuple[Order, dict[str, Any]]], tmp_path: Path
+) -> None:
+    file = tmp_path / "job.yaml"
+    file.write_text("run: simulate law --out /data/a\nid: mine\nenv: {A: 1, B: b}\npip: [rich]\nship: true\n")
+    carbonray("submit", str(file), "--env", "A=2", "--pip", "click", "--seed", "3", "--no-follow")
+    [(order, beside)] = submitted
+    assert order.options == {"out": Path("/data/a"), "seed": 3}
+    environment = Environment(variables={"A": "2", "B": "b"}, pip=("rich", "click"), ship=True)
+    assert beside == {"address": None, "id": "mine", "environment": environment}
+
+
+@pytest.mark.parametrize(
+    ("content", "rule"),
+    [
+        ("run: simulate law\ncpus: 3\n", "cpus: unknown key"),
+        ("targets: [law]\n", "run: Field required"),
+        ("run: report runs/a\n", "report: jobs run simulate, sweep, train, predictor build or backtest"),
+        ("just words", "is no job specification"),
+        ("run: [a\n", "is no YAML"),
+    ],
+)
+def test_a_specification_that_is_none_is_refused_in_one_line(
+    carbonray: Run, tmp_path: Path, content: str, rule: str
+) -> None:
+    (tmp_path / "job.yaml").write_text(content)
+    code, out, err = carbonray("submit", str(tmp_path / "job.yaml"), "--address", NOWHERE)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert rule in err
+    assert "no-such.yaml: cannot be read" in carbonray("submit", "no-such.yaml")[2]
+
+
+def test_a_job_is_a_command_that_leaves_results(carbonray: Run) -> None:
     code, _, err = carbonray("jobs", "run", "report", "runs/mine")
     assert code == 2
-    assert err == "carbonray: report: jobs run simulate or sweep or train\n"
+    assert err == "carbonray: report: jobs run simulate, sweep, train, predictor build or backtest\n"
 
 
 def test_the_command_line_does_not_wait_for_what_jobs_need() -> None:
