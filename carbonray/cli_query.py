@@ -43,23 +43,36 @@ def observe(
     ] = None,
     url: Url = LOCAL,
 ) -> None:
-    """Send observations; the same file sent again changes nothing."""
-    from carbonray.client import Client
-    from carbonray.client.observed_file import batches
+    """Send observations, a thousand rows at a time; rows that were sent before change nothing.
+
+    Columns: firm_id, cell (EU26-STL; not needed for plants of the built-in list), observed_at (2026-11-30T00:00:00Z),
+    output_musd_per_year, emissions_t_per_year and, if known, price_index.  What is wrong with a row is told before
+    anything is sent; where the service refuses a batch all before it are stored: correct the file and send it again.
+    """
+    from carbonray.client import Client, ServiceError
+    from carbonray.client.observed_file import batches, placed
 
     with Client(url) as service:
-        for name, rows in batches(file, key):
-            receipt = service.observe(rows, idempotency_key=name)
+        for name, line, rows in batches(file, key):
+            try:
+                receipt = service.observe(rows, idempotency_key=name)
+            except ServiceError as error:
+                raise placed(file, line, error) from None
             print(f"batch {receipt.batch}: {receipt.rows} rows; chain_sha256 {receipt.chain_sha256}")
 
 
 @query.command("firm")
-def firm(firm_id: Annotated[str, typer.Argument(help="Of a plant or firm.")], url: Url = LOCAL) -> None:
+def firm(
+    firm_id: Annotated[str, typer.Argument(help="Of a plant or firm.")],
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Observations told.")] = 50,
+    before: Annotated[int | None, typer.Option(min=1, help="next_before of the page before.")] = None,
+    url: Url = LOCAL,
+) -> None:
     """A firm's state and history."""
     from carbonray.client import Client
 
     with Client(url) as service:
-        _print(service.firm(firm_id))
+        _print(service.firm(firm_id, limit=limit, before=before))
 
 
 @query.command("risk")
@@ -70,19 +83,31 @@ def risk(
     sector: Annotated[str | None, typer.Option(help="Only this one.")] = None,
     country: Annotated[str | None, typer.Option(help="Only plants of this one.")] = None,
     company: Annotated[str | None, typer.Option(help="Only plants of companies whose name has these letters.")] = None,
+    plant: Annotated[str | None, typer.Option(help="Only the plant or firm of this id.")] = None,
+    observed: Annotated[
+        bool | None, typer.Option("--observed/--unobserved", help="Only those that sent data, or none.")
+    ] = None,
+    offset: Annotated[int, typer.Option(min=0, help="Rows passed over.")] = 0,
     top: Annotated[int, typer.Option(min=1, max=1000, help="Rows.")] = 20,
     url: Url = LOCAL,
 ) -> None:
     """Who leaks most, with the data received."""
     from carbonray.client import Client
 
-    asked = {"sector": sector, "country": country, "company": company, "limit": top}
+    asked = {"sector": sector, "country": country, "company": company, "plant_id": plant, "observed": observed,
+             "offset": offset, "limit": top}  # fmt: skip
     with Client(url) as service:
         found = service.risk(kind, scenario=target.removeprefix("cbam/"), year=year, **asked)
+    print(
+        f"{found.scenario}, {found.year}: {len(found.rows)} of {found.total} {found.kind}; Mt CO2 a year that reappear"
+    )
+    print(f"{'rank':>4}  {'id':12}  {'name':40}  {'country':7}  {'cell':8}  {'Mt':>9}  {'data':8}  why")
     for row in found.rows:
-        name = row.plant or row.cell
         seen = "observed" if row.observed_at else ""
-        print(f"{row.rank:>4}  {name[:40]:40}  {row.leaked_mt:9.3f} Mt  {seen:8}  {row.reason}")
+        print(
+            f"{row.rank:>4}  {(row.plant_id or '')[:12]:12}  {(row.plant or row.cell)[:40]:40}  {row.country or '':7}  "
+            f"{row.cell:8}  {row.leaked_mt:9.3f}  {seen:8}  {row.reason}"
+        )
 
 
 @query.command("simulate")
@@ -96,9 +121,13 @@ def simulate(
     key: Annotated[str | None, typer.Option(help="Idempotency key, so that it is submitted once.")] = None,
     url: Url = LOCAL,
 ) -> None:
-    """Submit a full simulation, and print its id."""
+    """Submit a full simulation of a built-in scenario, and print its id."""
     from carbonray.client import Client
+    from carbonray.config import ScenarioError
     from carbonray.data.scenarios import parsed
+
+    if target.endswith((".yaml", ".yml")):
+        raise ScenarioError(f"{target}: the service runs built-in scenarios; say what differs with --set KEY=VALUE")
 
     values = dict(parsed(setting) for setting in settings or ())
     changes = {"firms": firms, "years": years, "replicas": replicas, "seed": seed}

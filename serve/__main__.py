@@ -8,6 +8,7 @@ import typer
 import yaml
 from pydantic import ValidationError
 from sqlalchemy import Engine
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from serve import keys as ring
@@ -58,8 +59,12 @@ def settings_of(config: Path) -> Settings:
         raise CommandError(f"{config}: args.{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
 
 
-def _store(config: Path) -> Engine:
-    engine = open_store(settings_of(config).store_url)
+def _store(config: Path, *, new: bool = False) -> Engine:
+    url = settings_of(config).store_url
+    file = make_url(url).database if make_url(url).get_backend_name() == "sqlite" else None
+    if file and not new and not Path(file).exists():
+        raise CommandError(f"{file}: is no store; --config names the service")
+    engine = open_store(url)
     migrate(engine)
     return engine
 
@@ -77,7 +82,9 @@ def create(
     for scope in wanted:
         if scope not in ring.SCOPES:
             raise CommandError(f"--scope {scope}: choose from {', '.join(ring.SCOPES)}")
-    print(ring.create(_store(config), name, wanted))
+    if not name.strip():
+        raise CommandError("NAME: say whose key it is")
+    print(ring.create(_store(config, new=True), name, wanted))
 
 
 @keys.command("revoke")

@@ -5,6 +5,7 @@ The predictor lives in the replica that answers HTTP; a call to another actor wo
 
 import hashlib
 import logging
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import gettempdir
@@ -14,12 +15,15 @@ import torch
 from fastapi import FastAPI
 from ray import serve
 
-from serve import metrics
+from serve import keys, metrics
 from serve.binding import check_binding, job_server, listening_host
 from serve.http import make_app
 from serve.service import opened
 from serve.settings import Settings, Swap
 from serve.store import migrate, open_store
+
+FIRST_KEY = "CARBONRAY_FIRST_KEY"
+"""Variable with a key that a new store begins with, for where nobody is at hand to make one."""
 
 
 @serve.ingress()
@@ -46,9 +50,12 @@ def build(settings: Settings) -> serve.Application:
 
     Raises:
         OpenError: if Serve listens beyond this machine and there are no keys.
+        KeyFormatError: if the environment's CARBONRAY_FIRST_KEY is none.
     """
     engine = open_store(settings.store_url)
     migrate(engine)
+    if FIRST_KEY in os.environ:
+        keys.take(engine, "first", os.environ[FIRST_KEY])
     check_binding(listening_host(), engine)
     engine.dispose()
     own = hashlib.sha256(settings.store_url.encode()).hexdigest()[:16]  # the same when it is deployed again

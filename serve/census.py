@@ -1,24 +1,25 @@
 """What observations are held against: cells that exist, plants of the built-in list, and what is made and emitted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from carbonray.client.messages_firms import Observation
 from carbonray.data.placing import MEGA, Placed
 from carbonray.worlds.cbam import Economy
 from serve.clock import microseconds
-from serve.mirror import Row
+from serve.mirror import Row, State
 from serve.predictions import UnknownError
 
 FIRST = datetime(1990, 1, 1, tzinfo=UTC)
 AHEAD = timedelta(days=1)
 """How far clocks may be ahead of ours."""
-CLEANEST, DIRTIEST = 1e-5, 1e3
-"""Emissions per output, relative to the cell's mean, beyond which a unit must be wrong: Mt for t is 1e-6."""
+CLEANEST, DIRTIEST = 1e-3, 1e2
+"""Emissions per output, relative to the cell's mean, beyond which a unit must be wrong: kt or kg for t."""
 UNITS = (
     f"is below 1/{1 / CLEANEST:,.0f} of what its cell emits for such an output, or above {DIRTIEST:,.0f} times that; "
     "give t CO2 and million USD a year"
 )
+LARGER = "is more than all of its cell makes; give million USD a year"
 
 
 class Census:
@@ -32,9 +33,15 @@ class Census:
         }
         mean = economy.emissions / MEGA / economy.output.clip(1e-300)
         self._intensity = dict(zip(cells, mean.tolist(), strict=True))  # t CO2 a million USD
+        self._output = dict(zip(cells, economy.output.tolist(), strict=True))  # million USD a year
 
-    def rows_of(self, observations: Sequence[Observation], now: datetime) -> list[Row]:
+    def rows_of(self, observations: Sequence[Observation], now: datetime, known: Mapping[str, State]) -> list[Row]:
         """Rows of the log.
+
+        Args:
+            observations: as they came.
+            now: what the time is.
+            known: firms of which observations came before; they need not name their cell again.
 
         Raises:
             UnknownError: naming the first row that cannot be placed in space or time, or cannot be in these units.
@@ -47,9 +54,9 @@ class Census:
                 raise UnknownError(f"observations.{number}.observed_at", "lies before 1990 or ahead of now")
             own = self._cell_of.get(one.firm_id, cell)
             if own is None:
-                raise UnknownError(
-                    f"observations.{number}.cell", "is needed: this firm is no plant of the built-in list"
-                )
+                own = known[one.firm_id].cell if one.firm_id in known else None
+            if own is None:
+                raise UnknownError(f"observations.{number}.cell", "is needed: nothing is known of this firm")
             if cell is not None and cell != own:
                 raise UnknownError(f"observations.{number}.cell", "is not the cell of this plant of the built-in list")
             if own not in self._intensity:
@@ -58,6 +65,8 @@ class Census:
                 )
             # -0.0 + 0.0 is 0.0: SQLite keeps no sign of zero, and a row must come out as it was hashed
             output, emissions = one.output_musd_per_year + 0.0, one.emissions_t_per_year + 0.0
+            if output > self._output[own]:
+                raise UnknownError(f"observations.{number}.output_musd_per_year", LARGER)
             usual = output * self._intensity[own]
             if emissions and usual and not CLEANEST * usual <= emissions <= DIRTIEST * usual:
                 raise UnknownError(f"observations.{number}.emissions_t_per_year", UNITS)

@@ -137,7 +137,8 @@ def observed(
     for number, state in enumerate(found):
         if state is not None:
             output[number] = max(state.output_musd_per_year, SMALLEST)
-            intensity[number] = MEGA * state.emissions_t_per_year / output[number]
+            closed = state.output_musd_per_year < SMALLEST  # what it still emits is of no output
+            intensity[number] = 0.0 if closed else MEGA * state.emissions_t_per_year / output[number]
     held = np.bincount(cell, output, len(cells))
     output *= np.minimum(1.0, LARGEST_SHARE * cell_output / held.clip(SMALLEST))[cell]
     order = np.lexsort((-output, cell))

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 
 from carbonray.client.messages import LeakageRequest
 from carbonray.client.messages_firms import ObservationBatch, SimulationRequest
@@ -30,7 +31,7 @@ def make_app(service: Service) -> FastAPI:
         yield
         await service.close()
 
-    app = FastAPI(
+    app = FastAPIOffline(  # its page needs nothing of the network
         title="carbonray",
         version="1",
         description="Carbon leakage of policies, observed firms, exposure and simulations. Units are in the names.",

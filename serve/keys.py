@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 import secrets
 import time
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,10 @@ from serve.tables import api_key
 
 SCOPES = ("read", "write", "simulate")
 PREFIX = "carbonray"
+
+
+class KeyFormatError(ValueError):
+    """Something that is no key."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +45,23 @@ def create(engine: Engine, name: str, scopes: Sequence[str]) -> str:
     with writing(engine) as connection:
         connection.execute(api_key.insert().values(**values))
     return f"{PREFIX}_{id}_{secret}"
+
+
+def take(engine: Engine, name: str, given: str) -> None:
+    """Store a key of all scopes that was made elsewhere, such as a secret of a cluster; nothing if it came before.
+
+    Raises:
+        KeyFormatError: if it has another form than the keys made here.
+    """
+    if not re.fullmatch(rf"{PREFIX}_[0-9a-f]{{12}}_[A-Za-z0-9_-]{{32,}}", given):
+        raise KeyFormatError(
+            f"a key is {PREFIX}_ID_SECRET: 12 hexadecimal digits, and 32 letters, digits, - or _ or more"
+        )
+    _, id, secret = given.split("_", 2)
+    values = {"id": id, "name": name, "scopes": ",".join(SCOPES), "sha256": _hash(secret), "created_us": now()}
+    with writing(engine) as connection:
+        if connection.execute(select(api_key.c.id).where(api_key.c.id == id)).first() is None:
+            connection.execute(api_key.insert().values(**values))
 
 
 def revoke(engine: Engine, id: str) -> bool:

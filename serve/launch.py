@@ -15,8 +15,12 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Sequence
+from http import HTTPStatus
 from pathlib import Path
+
+import yaml
 
 BLOCK, FIRST, BLOCKS = 50, 20_000, 240
 """Ports of a block, the first of all, and how many blocks there are: beyond Ray's workers, below what systems give."""
@@ -44,8 +48,11 @@ def main(words: Sequence[str], state: Path) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):  # before Serve starts, which would inherit that one is ignored
         signal.signal(number, lambda number, _: asked.append(number))
     serving = subprocess.Popen(["serve", "run", *words], start_new_session=True, env=own_ports() | os.environ)
-    drained = False
+    drained, ready = False, address_of(words)
     while serving.poll() is None:
+        if ready and _answers(f"{ready}/readyz"):
+            print(f"carbonray: ready at {ready}, its OpenAPI page at {ready}/docs", flush=True)
+            ready = None
         if asked and not drained:
             drain(state, asked)
             serving.send_signal(signal.SIGINT)
@@ -53,6 +60,25 @@ def main(words: Sequence[str], state: Path) -> int:
         time.sleep(PAUSE)
     shutil.rmtree(state, ignore_errors=True)
     return serving.returncode
+
+
+def address_of(words: Sequence[str]) -> str | None:
+    """Where the service of a config file answers on this machine; nothing if the words name none that can be read."""
+    for word in words:
+        try:
+            asked = yaml.safe_load(Path(word).read_text(encoding="utf-8"))["http_options"]
+            return f"http://127.0.0.1:{int(asked.get('port', 8000))}"
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError):
+            continue
+    return None
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=1) as answer:
+            return bool(answer.status == HTTPStatus.OK)
+    except OSError:
+        return False
 
 
 def own_ports() -> dict[str, str]:

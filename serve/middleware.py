@@ -15,6 +15,8 @@ from serve.problem import problem
 
 OPEN = ("/healthz", "/readyz", "/docs", "/openapi.json", "/-/healthz", "/-/routes")
 """Paths that need no key."""
+PAGE = "/static-offline-docs/"
+"""Where the parts of the OpenAPI page lie; they need no key either."""
 SAFE = ("GET", "HEAD", "OPTIONS")
 logger = logging.getLogger("ray.serve.carbonray")
 
@@ -88,7 +90,7 @@ class Gate:
     async def _who(self, scope: Scope, headers: Mapping[bytes, bytes]) -> tuple[int, str] | None:
         """Note the sender, or say why there is none."""
         scope["sender"] = ""
-        if scope["path"] in OPEN:
+        if scope["path"] in OPEN or scope["path"].startswith(PAGE):
             return None
         if self._keys.stale:
             try:
@@ -100,7 +102,7 @@ class Gate:
         kind, _, given = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
         key = self._keys.find(given.strip()) if kind.lower() == "bearer" else None
         if key is None:
-            return 401, "give an API key: Authorization: Bearer KEY"
+            return 401, _UNKNOWN if given else "give an API key: Authorization: Bearer KEY"
         wanted = scope_of(scope["method"], scope["path"])
         if wanted not in key.scopes:
             return 403, f"this key may not {wanted}"
@@ -114,4 +116,5 @@ class Gate:
         logger.info("%s %s %s %d %.1f ms", sender, scope["method"], route, status, 1000 * seconds)
 
 
+_UNKNOWN = "this API key is none of this service, or was revoked"
 _HEADERS = {401: {"www-authenticate": "Bearer"}}

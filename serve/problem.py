@@ -107,9 +107,11 @@ def _http(request: Request, error: Exception) -> Response:
 
 def _methods(request: Request) -> list[str]:
     """Of all routes of a path; Starlette tells those of the first."""
-    found = [getattr(route, "methods", None) or () for route in request.app.routes
-             if route.matches(request.scope)[0] is not Match.NONE]  # fmt: skip
-    return sorted(set().union(*found))
+    routes = [own for route in request.app.routes
+              for own in getattr(getattr(route, "original_router", None), "routes", [route])]  # fmt: skip
+    found = [one for one in routes if getattr(one, "methods", None) and one.matches(request.scope)[0] is not Match.NONE]
+    fewest = min((one.path.count("{") for one in found), default=0)  # /observations is not /{firm_id}
+    return sorted(set().union(*(one.methods for one in found if one.path.count("{") == fewest)))
 
 
 def _busy(_: Request, error: Exception) -> Response:

@@ -8,6 +8,7 @@ from fastapi import Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
+from serve.middleware import OPEN
 from serve.problem import MEDIA, RefusedError
 
 M = TypeVar("M", bound=BaseModel)
@@ -47,6 +48,18 @@ def body(model: type[M]) -> Any:
     return Depends(read)
 
 
+async def only_known(request: Request) -> None:
+    """Refuse a query parameter that a route has not; what is misspelt would be passed over.
+
+    Raises:
+        RequestValidationError: naming it.
+    """
+    known = {one.alias for one in request.scope["route"].dependant.query_params}
+    for name in request.query_params:
+        if name not in known:
+            raise RequestValidationError([{"type": "extra_forbidden", "loc": ("query", name), "msg": ""}])
+
+
 def documented_body(model: type[BaseModel]) -> dict[str, Any]:
     """What the OpenAPI page says of such a body."""
     content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}}
@@ -60,6 +73,10 @@ def _problems(responses: dict[str, Any]) -> None:
             response["content"] = {MEDIA: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
 
+_KEYED = {"401": {"description": "No valid API key"}, "403": {"description": "Not a scope of this key"}}
+"""Answers of every route that a key opens, once there is one."""
+
+
 def with_schemas(document: Callable[[], dict[str, Any]], *models: type[BaseModel]) -> Callable[[], dict[str, Any]]:
     """An OpenAPI document that has the schemas of such bodies too."""
 
@@ -70,8 +87,12 @@ def with_schemas(document: Callable[[], dict[str, Any]], *models: type[BaseModel
             schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
             schemas |= schema.pop("$defs", {})
             schemas[model.__name__] = schema
-        for route in told["paths"].values():
+        told["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        for path, route in told["paths"].items():
             for operation in route.values():
+                if path not in OPEN:
+                    operation["security"] = [{}, {"key": []}]
+                    operation["responses"] |= _KEYED
                 _problems(operation["responses"])
         return told
 

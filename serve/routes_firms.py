@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from anyio import to_thread
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from sqlalchemy import Connection, select
 
 from carbonray.client.messages_firms import FirmReply, ObservationBatch, Receipt
@@ -14,12 +14,12 @@ from serve.log import Batch, MovedError, ReusedKeyError, Stored, content_of
 from serve.mirror import State
 from serve.predictions import UnknownError
 from serve.problem import RefusedError, documented
-from serve.reply import answer, body, documented_body
+from serve.reply import answer, body, documented_body, only_known
 from serve.routes_leakage import Here
 from serve.service import Service
 from serve.tables import batch, observation
 
-router = APIRouter(prefix="/v1/firms", tags=["observations"])
+router = APIRouter(prefix="/v1/firms", tags=["observations"], dependencies=[Depends(only_known)])
 
 IdempotencyKey = Annotated[
     str,
@@ -43,7 +43,7 @@ async def observe(
     asked: Annotated[ObservationBatch, body(ObservationBatch)],
 ) -> Response:
     """Store observations; once this is answered, they survive whatever fails."""
-    rows = here.census.rows_of(asked.observations, datetime.now(UTC))
+    rows = here.census.rows_of(asked.observations, datetime.now(UTC), here.mirror.firms)
     one = Batch(request=f"{request.scope['sender']}/{idempotency_key}", rows=rows, content_sha256=content_of(rows))
     try:
         stored = await here.appending.ask(one)

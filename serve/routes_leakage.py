@@ -8,10 +8,10 @@ from carbonray.client.messages import LeakageReply, LeakageRequest, Model, Model
 from carbonray.data.scenarios import load, targets
 from serve.predictions import Leakage
 from serve.problem import documented
-from serve.reply import answer, body, documented_body
+from serve.reply import answer, body, documented_body, only_known
 from serve.service import Service
 
-router = APIRouter(prefix="/v1", tags=["predictions"])
+router = APIRouter(prefix="/v1", tags=["predictions"], dependencies=[Depends(only_known)])
 
 
 async def service_of(request: Request) -> Service:

@@ -41,6 +41,8 @@ class RiskQuery(BaseModel):
     """Only this one; `rank` stays that among all."""
     country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] | None = None
     """Only plants of this one."""
+    plant_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")] | None = None
+    """Only this one: of the built-in list, or a firm that sent data."""
     company: Annotated[str, Field(min_length=1, max_length=100)] | None = None
     """Only plants whose company has these letters in its name."""
     observed: bool | None = None
@@ -55,7 +57,8 @@ class RiskQuery(BaseModel):
 async def risk(here: Here, asked: Annotated[RiskQuery, Query()]) -> Response:
     """Plants or cells of the home region by the tonnes that reappear abroad because of them, most first."""
     if asked.scenario not in names():
-        raise UnknownError("scenario", f"{asked.scenario} is unknown; choose from {', '.join(names())}")
+        known = filter(here.leakage.knows, names())
+        raise UnknownError("scenario", f"{asked.scenario} is unknown; choose from {', '.join(known)}")
     return answer(await to_thread.run_sync(_page, here, asked))
 
 
@@ -79,12 +82,14 @@ def filtered(table: pd.DataFrame, asked: RiskQuery) -> pd.DataFrame:
         UnknownError: if a filter names what no row of the ranking has.
     """
     passes = np.ones(len(table), dtype=bool)
-    for name in ("sector", "country"):
+    for name in ("sector", "country", "plant_id"):
         wanted = getattr(asked, name)
-        if wanted is not None:
-            passes &= (_column(table, name) == wanted).to_numpy()
-            if wanted not in set(table[name]):
-                raise UnknownError(name, f"nobody of this ranking; choose from {', '.join(sorted(set(table[name])))}")
+        if wanted is None:
+            continue
+        passes &= (_column(table, name) == wanted).to_numpy()
+        if not passes.any() and wanted not in set(table[name]):
+            choices = "" if name == "plant_id" else f"; choose from {', '.join(sorted(set(table[name])))}"
+            raise UnknownError(name, f"nobody of this ranking{choices}")
     if asked.company is not None:
         passes &= _column(table, "company").str.contains(asked.company, case=False, regex=False).to_numpy(dtype=bool)
     if asked.observed is not None:

@@ -5,18 +5,18 @@ from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
 from anyio import to_thread
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 
 from carbonray.client.messages_firms import Simulation, SimulationList, SimulationRequest
 from carbonray.runtime.job_order import JobError
 from serve.log import ReusedKeyError
 from serve.problem import RefusedError, documented
-from serve.reply import body, documented_body
+from serve.reply import body, documented_body, only_known
 from serve.routes_firms import IdempotencyKey
 from serve.routes_leakage import Here
 from serve.simulations import UnknownJobError
 
-router = APIRouter(prefix="/v1/simulations", tags=["simulations"])
+router = APIRouter(prefix="/v1/simulations", tags=["simulations"], dependencies=[Depends(only_known)])
 
 Id = Annotated[str, Path(pattern=r"^simulation-[0-9a-f]{20}$")]
 logger = logging.getLogger("ray.serve.carbonray")

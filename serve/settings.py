@@ -1,21 +1,28 @@
 """What `serve/config.yaml` may say of the service; anything else is refused by name."""
 
+import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 CHECKOUT = Path(__file__).parents[1]
 
 
+VARIABLE = "CARBONRAY_"
+"""What the variable of a setting begins with: CARBONRAY_STORE is that of `store`."""
+
+
 class Settings(BaseModel):
-    """Arguments of the application."""
+    """Arguments of the application; what a config file leaves out is taken from the environment where it is built."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     store: str = "sqlite:///runs/service/store.db"
-    """SQLAlchemy URL: sqlite:///FILE (a relative one lies in the checkout), or postgresql+psycopg://HOST/NAME."""
+    """SQLAlchemy URL: sqlite:///FILE (a relative one lies in the checkout), or postgresql+psycopg://HOST/NAME.  What a
+    URL of PostgreSQL leaves out is that of its own variables: PGHOST, PGUSER, PGPASSWORD."""
     body_bytes: Annotated[int, Field(ge=1024)] = 8_000_000
     """Largest body of a request."""
     waiting: Annotated[int, Field(ge=1)] = 256
@@ -30,6 +37,14 @@ class Settings(BaseModel):
     """Folder of their results, which replicas and jobs share; a relative one lies in the checkout."""
     jobs_at_once: Annotated[int, Field(ge=1)] = 2
     """Simulations that may be pending or running; what comes beyond is answered 503."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_environment(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        variables = {name: f"{VARIABLE}{name.upper()}" for name in cls.model_fields}
+        return {name: os.environ[key] for name, key in variables.items() if key in os.environ} | dict(given)
 
     @property
     def store_url(self) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from carbonray.client.connection import checked
 from carbonray.client.messages import PolicyCase
 from carbonray.config import Scenario, ScenarioError
 from carbonray.data.scenarios import load, names
@@ -45,7 +46,7 @@ def policy_case(target: str, settings: Sequence[str] = ()) -> PolicyCase:
         if key not in FIELDS:
             raise ScenarioError(f"{key}: the service has no field for it; ask `carbonray predict {target}` instead")
         changes[FIELDS[key]] = _as_field(key, value, target, groups.get(key, {}))
-    return PolicyCase(name=asked.name, scenario=base.name, **changes)
+    return checked(PolicyCase, {"name": asked.name, "scenario": base.name, **changes})
 
 
 def _changed(base: Mapping[str, Any], asked: Mapping[str, Any], before: str = "") -> dict[str, Any]:

@@ -75,13 +75,15 @@ class Client:
             sleep: waits so many seconds.
 
         Raises:
-            ServiceError: if httpx is not installed.
+            ServiceError: if httpx is not installed, or the address is none.
         """
         try:
             import httpx
         except ModuleNotFoundError:
             raise ServiceError("asking a service needs httpx; pip install 'carbonray[client]'") from None
 
+        if not address.startswith(("http://", "https://")):
+            raise ServiceError(f"{address}: give the address as http://HOST:PORT")
         given = key or os.environ.get(KEY)
         headers = {"authorization": f"Bearer {given}"} if given else {}
         self._address, self._tries, self._sleep = address.rstrip("/"), max(1, tries), sleep
@@ -108,7 +110,7 @@ class Client:
         Raises:
             ServiceError: if a policy is refused, or the service does not answer.
         """
-        asked = self._checked(LeakageRequest, {"policies": list(policies) or [{}], "level": level, "cube": cube})
+        asked = checked(LeakageRequest, {"policies": list(policies) or [{}], "level": level, "cube": cube})
         return self._ask(LeakageReply, "POST", "/v1/leakage/predict", asked)
 
     def observe(
@@ -119,7 +121,7 @@ class Client:
         Raises:
             ServiceError: if a row is refused, or the service does not answer.
         """
-        asked = self._checked(ObservationBatch, {"observations": list(observations)})
+        asked = checked(ObservationBatch, {"observations": list(observations)})
         key = {"idempotency-key": idempotency_key or str(uuid4())}
         return self._ask(Receipt, "POST", "/v1/firms/observations", asked, headers=key)
 
@@ -148,7 +150,7 @@ class Client:
             settings: scenario keys and their values.
             changes: firms, years, replicas, seed.
         """
-        asked = self._checked(SimulationRequest, {"target": target, "settings": dict(settings or {}), **changes})
+        asked = checked(SimulationRequest, {"target": target, "settings": dict(settings or {}), **changes})
         key = {"idempotency-key": idempotency_key or str(uuid4())}
         return self._ask(Simulation, "POST", "/v1/simulations", asked, headers=key)
 
@@ -172,16 +174,6 @@ class Client:
         """Predictors of the service."""
         return self._ask(ModelList, "GET", "/v1/models")
 
-    def _checked(self, kind: type[M], values: Mapping[str, Any]) -> M:
-        """What is asked, refused here for whatever the service would refuse it for."""
-        try:
-            return kind.model_validate(values)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"] if part != "[key]")
-            rule = "unknown field" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
-            raise ServiceError(f"{where}: {rule}") from None
-
     def _ask(self, kind: type[M], method: str, path: str, body: BaseModel | None = None, **options: Any) -> M:
         """Ask until it is answered, refused, or was tried often enough."""
         headers = {"content-type": "application/json", **options.pop("headers", {})}
@@ -204,6 +196,28 @@ class Client:
             if tried < self._tries:
                 self._sleep(wait if wait is not None else _backoff(tried))
         raise ServiceError(said)
+
+
+def checked(kind: type[M], values: Mapping[str, Any]) -> M:
+    """What is asked, refused here for whatever the service would refuse it for.
+
+    Raises:
+        ServiceError: naming the field and its rule.
+    """
+    try:
+        return kind.model_validate(_with_words(values))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"] if part != "[key]")
+        rule = "unknown field" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
+        raise ServiceError(f"{where}: {rule}" if where else rule) from None
+
+
+def _with_words(value: Any) -> Any:
+    """Years as JSON has them: its keys are words."""
+    if isinstance(value, Mapping):
+        return {str(key) if isinstance(key, int) else key: _with_words(held) for key, held in value.items()}
+    return [_with_words(each) for each in value] if isinstance(value, list) else value
 
 
 def _backoff(tried: int) -> float:

@@ -20,7 +20,7 @@ class Observation(Message):
     firm_id: FirmId
     """A plant_id of the built-in list, or a name of your own for a firm that is on none."""
     cell: Cell | None = None
-    """REGION-SECTOR, such as EU26-STL; needed for firms that are not on the list."""
+    """REGION-SECTOR, such as EU26-STL; needed for the first observation of a firm that is not on the list."""
     observed_at: AwareDatetime
     """When it was so, with the offset from UTC; the latest is the firm's state, in whatever order rows come."""
     output_musd_per_year: Annotated[float, Field(ge=0, le=1e6)]
@@ -87,9 +87,10 @@ class RiskRow(Answer):
     observed_plants: int
     """How many plants sent data."""
     output_musd: float
-    """Output, million USD of 2011 a year: observed, or inferred for the base year."""
+    """Output, million USD of 2011 a year: observed, or inferred for the base year.  Where the plants of a cell would
+    make more than 95 % of it, all of them are scaled down alike."""
     emissions_mt: float
-    """Emissions, Mt CO2 a year: observed, or of the base year."""
+    """Emissions, Mt CO2 a year: observed, or of the base year, and scaled with the output."""
     leaked_mt: float
     """Mt CO2 a year that reappear abroad, with the data received."""
     leaked_mt_unobserved: float

@@ -11,13 +11,14 @@ from typer.testing import CliRunner
 from carbonray import cli_query
 from carbonray.client import Client, ServiceError
 from carbonray.client.asked import policy_case
-from carbonray.client.messages import PolicyCase
-from carbonray.client.observed_file import batches
+from carbonray.client.messages import PolicyCase, Problem, ProblemError
+from carbonray.client.observed_file import batches, placed
 from carbonray.config import ScenarioError
 
 RECEIPT = {"batch": 1, "rows": 1, "received_at": "2026-01-01T00:00:00Z", "content_sha256": "a", "chain_sha256": "b"}
 ROW = {"firm_id": "F1", "cell": "EU26-STL", "observed_at": "2026-01-01T00:00:00Z", "output_musd_per_year": 1.0,
        "emissions_t_per_year": 2.0}  # fmt: skip
+HEAD = "firm_id,observed_at,output_musd_per_year,emissions_t_per_year"
 
 
 class Answers:
@@ -84,6 +85,22 @@ def test_what_a_later_service_adds_is_passed_over() -> None:
     assert answers.client().observe([ROW]).rows == 1
 
 
+def test_what_makes_no_request_is_refused_in_one_line() -> None:
+    with pytest.raises(ServiceError, match=r"^127.0.0.1:8000: give the address as http://HOST:PORT$"):
+        Client("127.0.0.1:8000")
+    with pytest.raises(ServiceError, match=r"^years: "):
+        policy_case("law", ["years=20"])
+    with pytest.raises(ServiceError, match=r"^cube: for up to 100"):
+        Answers().client().predict(*[{"name": "a"}] * 101, cube=True)
+
+
+def test_years_may_be_numbers() -> None:
+    answers = Answers(httpx.Response(422, json={}))
+    with pytest.raises(ServiceError):
+        answers.client().predict({"price_eur_per_t": {2026: 80}})
+    assert b'{"2026":80.0}' in answers.asked[0].content
+
+
 def test_a_scenario_is_asked_in_the_fields_of_a_request(tmp_path: Path) -> None:
     assert policy_case("law", ["policy.price.2035=200", "policy.coverage.STL=0.5"]).model_dump(exclude_none=True) == {
         "name": "law", "scenario": "law", "years": 10,
@@ -104,17 +121,43 @@ def test_a_scenario_is_asked_in_the_fields_of_a_request(tmp_path: Path) -> None:
         policy_case("climate-negotiation/club")
 
 
-def test_a_file_of_observations_is_the_same_batches_each_time(tmp_path: Path) -> None:
+def test_rows_of_a_file_have_the_same_keys_also_where_others_have_changed(tmp_path: Path) -> None:
     file = tmp_path / "rows.csv"
-    head = "firm_id,observed_at,output_musd_per_year,emissions_t_per_year,price_index"
-    file.write_text("\n".join([head, *(f"F{n},2026-01-01T00:00:00Z,1,2," for n in range(1500))]))
-    first, again = list(batches(file)), list(batches(file))
-    assert [(name, len(rows)) for name, rows in first] == [(name, len(rows)) for name, rows in again]
-    assert [len(rows) for _, rows in first] == [1000, 500]
-    assert "price_index" not in first[0][1][0]
-    file.write_text("firm_id,tonnes\nF1,3\n")
-    with pytest.raises(ScenarioError, match="tonnes: unknown column"):
-        list(batches(file))
+    file.write_text("\n".join([f"{HEAD},price_index", *(f"F{n},2026-01-01T00:00:00Z,1,2," for n in range(1500))]))
+    first = list(batches(file))
+    assert [(line, len(rows)) for _, line, rows in first] == [(2, 1000), (1002, 500)]
+    assert first[0][2][0].price_index is None
+    file.write_text(file.read_text().replace("F1499,2026", "F1499,2025"))
+    again = list(batches(file))
+    assert first[0][0] == again[0][0]
+    assert first[1][0] != again[1][0]
+    assert [name for name, _, _ in batches(file, "mine")] == ["mine-0", "mine-1"]
+
+
+@pytest.mark.parametrize(
+    ("content", "rule"),
+    [
+        ("firm_id,tonnes\nF1,3\n", "tonnes: unknown column; there are firm_id,"),
+        ("", "has no rows"),
+        (f"{HEAD}\n", "has no rows"),
+        (f"{HEAD}\nF1,2026-01-01T00:00:00Z,1,2\nF2,2026-01-01T00:00:00Z,1,2,\n", "line 3: has 5 values for 4 columns"),
+        (f"{HEAD}\nF1,1782000000,1,2\n", "line 2: observed_at: give a time such as"),
+        (f"{HEAD}\nF1,2026-01-01T00:00:00Z,-1,2\n", "line 2: output_musd_per_year: Input should be greater than"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_told_by_line_before_anything_is_sent(
+    tmp_path: Path, content: str, rule: str
+) -> None:
+    (tmp_path / "rows.csv").write_text(content)
+    with pytest.raises(ScenarioError, match=f"rows.csv: {rule}"):
+        next(batches(tmp_path / "rows.csv"))
+
+
+def test_what_the_service_refuses_is_told_by_line() -> None:
+    errors = [ProblemError(field="observations.3.cell", rule="is no cell")]
+    problem = Problem(title="", status=422, detail="", errors=errors)
+    found = placed(Path("rows.csv"), 1002, ServiceError("a", status=422, problem=problem))
+    assert str(found) == "rows.csv: line 1005: cell: is no cell"
 
 
 def test_the_command_line_prints_what_the_service_told(monkeypatch: pytest.MonkeyPatch) -> None:

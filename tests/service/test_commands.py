@@ -74,6 +74,13 @@ def test_a_config_that_is_none_is_one_line(
     assert capsys.readouterr().err == f"serve: {file}: args.sotre: Extra inputs are not permitted\n"
 
 
+def test_what_a_config_leaves_out_is_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CARBONRAY_STORE", "postgresql+psycopg://")
+    monkeypatch.setenv("CARBONRAY_WAITING", "7")
+    assert (Settings().store_url, Settings().waiting) == ("postgresql+psycopg://", 7)
+    assert Settings(store="sqlite:////a.db").store_url == "sqlite:////a.db"
+
+
 def test_beyond_this_machine_only_with_keys(tmp_path: Path) -> None:
     engine = open_store(Settings(store=f"sqlite:///{tmp_path}/store.db").store_url)
     migrate(engine)

@@ -129,6 +129,8 @@ BAD_ROWS = [
     (seen(firm_id="stranger", cell="XXX-STL"), ROW + "cell"),
     (seen(cell="EU26-CEM"), ROW + "cell"),  # a plant of the list that makes steel
     (seen(emissions_t_per_year=3.0), ROW + "emissions_t_per_year"),  # Mt
+    (seen(emissions_t_per_year=600.0), ROW + "emissions_t_per_year"),  # kt
+    (seen(output_musd_per_year=9e5, emissions_t_per_year=9e7), ROW + "output_musd_per_year"),  # more than all of EU26
     (seen(output_musd_per_year=2e-3, emissions_t_per_year=3e6), ROW + "emissions_t_per_year"),  # billions
 ]
 
@@ -150,7 +152,9 @@ def test_what_is_no_json_or_does_not_say_so_is_refused(http: TestClient) -> None
     assert (missing.status_code, missing.json()["errors"][0]["field"]) == (422, "idempotency-key")
     assert http.get("/v1/risk?colour=red").json()["errors"] == [{"field": "colour", "rule": "unknown field"}]
     assert http.get("/nowhere").json()["status"] == 404
-    assert http.delete("/v1/risk").json()["status"] == 405
+    wrong = http.delete("/v1/simulations")
+    assert (wrong.json()["status"], wrong.headers["allow"]) == (405, "GET, POST")
+    assert http.get("/v1/models?active=true").json()["errors"] == [{"field": "active", "rule": "unknown field"}]
 
 
 def test_a_body_beyond_the_limit_is_413_whether_it_says_its_length_or_not(make_service: Any, tmp_path: Any) -> None:
@@ -177,7 +181,7 @@ def test_a_firm_stays_in_its_cell_and_others_of_that_moment_are_stored(http: Tes
     moved = send(http, seen(), seen(cell="EU26-CEM", **firm), key="b")
     assert (moved.status_code, moved.json()["errors"][0]["field"]) == (422, "observations.1.cell")
     assert verify(service.engine).rows == 1
-    assert send(http, seen(), key="c").json()["batch"] == 2
+    assert send(http, seen(), seen(**firm), key="c").json()["batch"] == 2  # its cell is known
 
 
 def test_a_firm_is_told_by_event_time_with_its_history(http: TestClient) -> None:

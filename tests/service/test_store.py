@@ -8,6 +8,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, delete, select, text, update
+from sqlalchemy.engine import make_url
 
 from serve import keys
 from serve.log import Batch, Log, ReusedKeyError, Stored, content_of
@@ -196,12 +197,39 @@ def test_keys_are_hashed_found_by_scope_and_end(engine: Engine) -> None:
     assert ring.find("") is None
     with engine.connect() as connection:
         stored: Sequence[Any] = connection.execute(select(api_key)).all()
-    assert given.rpartition("_")[2] not in str(stored)
+    assert given.split("_", 2)[2] not in str(stored)
     assert keys.revoke(engine, found.id)
     assert not keys.revoke(engine, found.id)
     ring.refresh()
     assert ring.find(given) is None
     assert not ring.open  # the last key's end opens nothing
+
+
+def test_a_key_that_was_made_elsewhere_is_taken_once_and_stays_revoked(engine: Engine) -> None:
+    given = f"carbonray_0123456789ab_{'s' * 43}"
+    for _ in range(2):
+        keys.take(engine, "first", given)
+    ring = keys.Keyring(engine, 0)
+    ring.refresh()
+    found = ring.find(given)
+    assert found is not None
+    assert (found.name, found.scopes, len(keys.listed(engine))) == ("first", keys.SCOPES, 1)
+    keys.revoke(engine, found.id)
+    keys.take(engine, "first", given)
+    ring.refresh()
+    assert ring.find(given) is None
+    for spoilt in ("", "secret", given.replace("carbonray", "other"), given[:40]):
+        with pytest.raises(keys.KeyFormatError, match="a key is carbonray_ID_SECRET"):
+            keys.take(engine, "first", spoilt)
+
+
+def test_what_a_url_of_postgresql_leaves_out_is_in_its_variables(postgres: Any, monkeypatch: Any) -> None:
+    database = make_url(postgres.database()).database
+    monkeypatch.setenv("PGHOST", str(postgres.folder))
+    monkeypatch.setenv("PGUSER", "postgres")
+    monkeypatch.setenv("PGDATABASE", str(database))
+    with open_store("postgresql+psycopg://").connect() as connection:
+        assert connection.execute(text("SELECT current_database()")).scalar() == database
 
 
 def test_sqlite_waits_for_the_disk_before_it_acknowledges(tmp_path: Any) -> None:
