@@ -228,8 +228,10 @@ def test_what_a_url_of_postgresql_leaves_out_is_in_its_variables(postgres: Any, 
     monkeypatch.setenv("PGHOST", str(postgres.folder))
     monkeypatch.setenv("PGUSER", "postgres")
     monkeypatch.setenv("PGDATABASE", str(database))
-    with open_store("postgresql+psycopg://").connect() as connection:
+    engine = open_store("postgresql+psycopg://")
+    with engine.connect() as connection:
         assert connection.execute(text("SELECT current_database()")).scalar() == database
+    engine.dispose()
 
 
 def test_sqlite_waits_for_the_disk_before_it_acknowledges(tmp_path: Any) -> None:
