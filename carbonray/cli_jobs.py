@@ -70,7 +70,7 @@ def submit(
         python=python or spec.python,
         ship=ship or spec.ship,
     )
-    order = _order(ctx, [*spec.run, *(words[1:] if spec.run else words)])
+    order = read_order(ctx, [*spec.run, *(words[1:] if spec.run else words)])
     if order.command == "sweep":
         _check_sweep(order)
     submitted = cluster.submit(order, address=address, id=name or spec.id, environment=beside)
@@ -130,7 +130,7 @@ def _note(line: str) -> None:
     print(f"carbonray: {line}", file=sys.stderr)
 
 
-def _order(ctx: typer.Context, words: Sequence[str]) -> "Order":
+def read_order(ctx: typer.Context, words: Sequence[str]) -> "Order":
     """Words as the command line reads them for the command that they begin with."""
     from carbonray.runtime.job_order import COMMANDS, DEFAULT, JobError, Order
 
@@ -239,7 +239,7 @@ def job_run(
     from carbonray.runtime.job_order import on_cluster
     from carbonray.runtime.job_retry import remaining
 
-    order = on_cluster(_order(ctx, words))
+    order = on_cluster(read_order(ctx, words))
     left = remaining(order, note=lambda line: print(f"note: {line}", file=sys.stderr))
     if left is None:
         print(f"{order.given('out')}: holds this run already; nothing is left to do")
