@@ -6,13 +6,16 @@ TOGETHER := -n 2 --dist loadfile
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER := 0
 
-.PHONY: run serve test postgres check lint unit format data clean
+.PHONY: run serve cluster test postgres check lint unit format data clean
 
 run: $(VENV)/run.stamp  ## simulate the law on the built-in data and print where its report lies
 	$(BIN)/carbonray simulate law
 
 serve: $(VENV)/dev.stamp  ## the service on http://127.0.0.1:8000, with an OpenAPI page at /docs
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh serve/run.sh serve/config.yaml
+
+cluster: $(VENV)/dev.stamp  ## three nodes on this machine, one of them cut off in the middle of a job: the same bytes
+	$(BIN)/python cluster/three_nodes.py
 
 test: $(VENV)/dev.stamp lint postgres  ## everything: style, types, import contract, and the whole test suite
 	$(BIN)/python -m pytest $(TOGETHER) --ignore tests/distributed --ignore tests/service
