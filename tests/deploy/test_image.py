@@ -59,19 +59,7 @@ def test_in_a_clean_environment_its_steps_give_a_carbonray_that_runs(tmp_path: P
     assert told.stdout == f"{folder}: carbonray with PyTorch for cpu\n"
     # as in the image: programs on the path, serve beside them
     inside = {**clean, "PATH": f"{folder}/bin:/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
-    run = [
-        "simulate",
-        "law",
-        "--set",
-        "economy=world-2011",
-        "--firms",
-        "720",
-        "--years",
-        "1",
-        "--no-robust",
-        "--uncertainty",
-        "0",
-    ]
+    small = ["--set", "economy=world-2011", "--firms", "720", "--years", "1", "--no-robust", "--uncertainty", "0"]
     for command in (
         ["carbonray", "simulate", "law", *small, "--out", "run"],
         ["ray", "--version"],
