@@ -1,4 +1,4 @@
-"""The service on a live Serve: two replicas behind HAProxy, one killed, all given another model."""
+"""The Serve config of the RayService in k8s/ live: two replicas behind HAProxy, one killed, all given another model."""
 
 import itertools
 import json
@@ -29,6 +29,8 @@ pytestmark = pytest.mark.slow
 
 REPLICA = "ServeReplica:carbonray:service"
 """In the name of a replica's process."""
+KEY = f"carbonray_0123456789ab_{'s' * 43}"
+"""As the secret carbonray-key of a cluster has one."""
 DEADLINE = 240
 """Seconds after which what should have happened has not."""
 
@@ -50,6 +52,10 @@ class Live:
     config: dict[str, Any]
     folder: Path
     process: subprocess.Popen[bytes]
+
+    def client(self, **headers: str) -> httpx.Client:
+        """Connections of their own, with the key that the store began with."""
+        return httpx.Client(base_url=self.url, timeout=60, headers={"authorization": f"Bearer {KEY}", **headers})
 
     @property
     def log(self) -> str:
@@ -82,16 +88,17 @@ def _parent(pid: int) -> int:
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[Live]:
     folder = tmp_path_factory.mktemp("live")
-    config = yaml.safe_load((CHECKOUT / "serve" / "config.yaml").read_text())
-    port = free_port()
-    config["http_options"]["port"] = port
-    application = config["applications"][0]
-    application["args"] = {"store": f"sqlite:///{folder}/store.db", "runs": str(folder / "runs")}
-    application["deployments"][0] |= {"num_replicas": 2, "ray_actor_options": {"num_cpus": 0.5}}
+    service = yaml.safe_load((CHECKOUT / "k8s" / "base" / "service.yaml").read_text())
+    config, port = yaml.safe_load(service["spec"]["serveConfigV2"]), free_port()
+    config["http_options"] |= {"host": "127.0.0.1", "port": port}
+    config["applications"][0]["deployments"][0] |= {"num_replicas": 2, "ray_actor_options": {"num_cpus": 0.5}}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     environment = os.environ | {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "RAY_ADDRESS": "local",
+        "CARBONRAY_STORE": f"sqlite:///{folder}/store.db",
+        "CARBONRAY_RUNS": str(folder / "runs"),
+        "CARBONRAY_FIRST_KEY": KEY,
     }
     environment.pop("PYTHONPATH", None)
     with (folder / "serve.log").open("wb") as log:
@@ -117,7 +124,7 @@ def _answered(live: Live) -> list[int]:
 
 def row(firm_id: str, output: float = 1.0) -> dict[str, Any]:
     return {"firm_id": firm_id, "cell": "EU26-STL", "observed_at": "2026-02-01T00:00:00Z",
-            "output_musd_per_year": output, "emissions_t_per_year": 2.0}  # fmt: skip
+            "output_musd_per_year": output, "emissions_t_per_year": 1000.0 * output}  # fmt: skip
 
 
 def send(http: httpx.Client, key: str, rows: list[dict[str, Any]]) -> httpx.Response:
@@ -140,8 +147,8 @@ class Load:
             thread.start()
         return self
 
-    def start(self, url: str) -> "Load":
-        self._url = url
+    def start(self, live: Live) -> "Load":
+        self._live = live
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -157,7 +164,7 @@ class Load:
             return self.ask(http, number).status_code
 
     def _run(self) -> None:
-        with httpx.Client(base_url=self._url, timeout=60) as http:
+        with self._live.client() as http:
             while not self._stop.is_set():
                 number = next(self._numbers)
                 try:
@@ -173,20 +180,21 @@ class Load:
 def test_two_replicas_agree_on_what_was_acknowledged(live: Live) -> None:
     told: set[str] = set()
     for number in range(10):
-        with httpx.Client(base_url=live.url, timeout=60) as http:  # a connection of its own goes to either
+        with live.client() as http:  # a connection of its own goes to either
             assert send(http, f"agree-{number}", [row("agree", float(number))]).status_code == 200
             for _ in range(2):
-                with httpx.Client(base_url=live.url, timeout=60) as other:
+                with live.client() as other:
                     state = other.get("/v1/firms/agree").json()["state"]
                     assert state["output_musd_per_year"] == number
                     (seen,) = other.get("/v1/risk?observed=true&limit=1").json()["rows"]
                     told.add(json.dumps(seen["output_musd"]))
     assert len(told) == 10
+    assert httpx.get(f"{live.url}/v1/models").status_code == 401
 
 
 def test_a_simulation_is_a_job_that_any_replica_tells_of_and_can_be_stopped(live: Live) -> None:
     def asked(method: str, path: str, **content: Any) -> dict[str, Any]:
-        with httpx.Client(base_url=live.url, timeout=60) as http:  # a connection of its own goes to either
+        with live.client() as http:  # a connection of its own goes to either
             told: dict[str, Any] = http.request(method, f"/v1/simulations{path}", **content).raise_for_status().json()
             return told
 
@@ -208,8 +216,8 @@ def test_a_simulation_is_a_job_that_any_replica_tells_of_and_can_be_stopped(live
 
 
 def test_a_killed_replica_loses_no_acknowledged_row_and_errors_are_503(live: Live) -> None:
-    load = Load(lambda http, number: send(http, f"kill-{number}", [row(f"K{number}"), row("shared", number)]))
-    with load.start(live.url):
+    load = Load(lambda http, number: send(http, f"kill-{number}", [row(f"K{number}"), row("shared", number % 1000)]))
+    with load.start(live):
         until(lambda: load.statuses[200] > 50)
         victim = live.replicas()[0]
         os.kill(victim, signal.SIGKILL)
@@ -222,7 +230,7 @@ def test_a_killed_replica_loses_no_acknowledged_row_and_errors_are_503(live: Liv
     found = verify(engine)
     engine.dispose()
     assert found.faults == ()
-    with httpx.Client(base_url=live.url, timeout=60) as http:
+    with live.client() as http:
         for number in load.acknowledged:
             assert http.get(f"/v1/firms/K{number}").status_code == 200
 
@@ -242,7 +250,7 @@ def test_another_model_takes_over_without_a_dropped_request(live: Live) -> None:
 
     pids = live.replicas()
     load = Load(ask)
-    with load.start(live.url):
+    with load.start(live):
         until(lambda: load.statuses[200] > 20)
         words = [
             str(Path(sys.executable).with_name("serve")),
@@ -254,7 +262,7 @@ def test_another_model_takes_over_without_a_dropped_request(live: Live) -> None:
         with_token = os.environ | {"RAY_AUTH_MODE": "token"}
         done = subprocess.run(words, capture_output=True, text=True, cwd=CHECKOUT, env=with_token)
         assert done.returncode == 0, done.stdout + done.stderr
-        with httpx.Client(base_url=live.url, timeout=60) as http:
+        with live.client() as http:
             until(lambda: {http.get("/readyz").json()["model"] for _ in range(20)} == {"second"})
     assert names == {"built-in", "second"}
     assert set(load.statuses) == {200}
@@ -268,7 +276,7 @@ def test_a_stop_finishes_what_is_in_flight(live: Live) -> None:
     together, answered, first = threading.Barrier(8), Counter[object](), threading.Event()
 
     def ask() -> None:
-        with httpx.Client(base_url=live.url, timeout=60, headers={"content-type": "application/json"}) as http:
+        with live.client(**{"content-type": "application/json"}) as http:
             http.get("/readyz")  # the connection is made
             together.wait()
             try:
