@@ -125,4 +125,7 @@ def _is_haproxy(process: int) -> bool:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["--drain"]:  # of a node that ends, such as a pod
+        drain(Path(sys.argv[2]))
+        sys.exit()
     sys.exit(main(sys.argv[1:], Path(os.environ["RAY_SERVE_HAPROXY_SERVER_STATE_BASE"])))

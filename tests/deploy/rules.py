@@ -112,6 +112,6 @@ def guarded(found: Overlay) -> Iterator[str]:
 RULES: tuple[Rule, ...] = (
     known_words, sensible_numbers, pinned, secrets, guarded,
     rules_pods.confined, rules_pods.writable, rules_pods.memory, rules_pods.devices,
-    rules_network.selected, rules_network.denied, rules_network.ports, rules_network.watched, rules_network.durable,
-    rules_runs.served, rules_runs.variables, rules_runs.entered, rules_runs.placed,
+    rules_network.selected, rules_network.distinct, rules_network.denied, rules_network.ports, rules_network.watched,
+    rules_network.durable, rules_runs.served, rules_runs.variables, rules_runs.entered, rules_runs.placed,
 )  # fmt: skip

@@ -36,6 +36,15 @@ def _peers(policy: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield from rule.get("to", [])
 
 
+def distinct(found: Overlay) -> Iterator[str]:
+    """No two services have a name, those that KubeRay makes for clusters and the service among them."""
+    names = [one["metadata"]["name"] for one in found.of("Service")]
+    names += [f"{one['metadata']['name']}-head-svc" for kind in ("RayCluster", "RayService") for one in found.of(kind)]
+    names += [one["spec"]["serveService"]["metadata"]["name"] for one in found.of("RayService")]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"Service/{name}: there would be two"
+
+
 def denied(found: Overlay) -> Iterator[str]:
     """Nothing is let in or out but by name."""
     default = [one["spec"] for one in found.of("NetworkPolicy") if one["spec"]["podSelector"] == {}
@@ -80,6 +89,8 @@ def ports(found: Overlay) -> Iterator[str]:
             yield f"RayService/{service['metadata']['name']}: Serve listens at {asked}, and others ask elsewhere"
         if not all("readinessProbe" in pod.container for pod in workers):
             yield f"RayService/{service['metadata']['name']}: nodes are asked before a replica is there"
+        if not all("serve.launch --drain" in str(pod.container.get("lifecycle")) for pod in workers):
+            yield f"RayService/{service['metadata']['name']}: a node that ends cuts what is in flight"
     for policy in found.of("NetworkPolicy"):
         yield from _reachable(policy, pods)
 

@@ -63,7 +63,7 @@ def config(old: str, new: str) -> Change:
     """The Serve config with other words."""
 
     def change(found: Overlay) -> None:
-        spec = found.one("RayService", "carbonray")["spec"]
+        spec = found.one("RayService", "carbonray-api")["spec"]
         assert old in spec["serveConfigV2"]
         spec["serveConfigV2"] = spec["serveConfigV2"].replace(old, new)
 
@@ -81,7 +81,7 @@ def entry(old: str, new: str) -> Change:
     return change
 
 
-CLUSTER, JOB, SERVICE = ("RayCluster", "carbonray"), ("RayJob", "train"), ("RayService", "carbonray")
+CLUSTER, JOB, SERVICE = ("RayCluster", "carbonray"), ("RayJob", "train"), ("RayService", "carbonray-api")
 HEAD, WORKER = "spec/headGroupSpec/template/spec", "spec/workerGroupSpecs/0/template/spec"
 NODE = "spec/rayClusterConfig/workerGroupSpecs/0"
 REDIS = ("StatefulSet", "carbonray-redis")
@@ -143,6 +143,7 @@ MUTATIONS: list[tuple[str, Change, str]] = [
     ("production", at("PodDisruptionBudget", "service", "spec/selector/matchLabels", {"a": "b"}), "selects no pod"),
     ("cpu", at(*REDIS, "spec/selector/matchLabels", {"a": "b"}), "does not select its own pods"),
     ("cpu", at(*REDIS, "spec/serviceName", "other"), "has no service"),
+    ("cpu", at(*SERVICE, "metadata/name", "carbonray"), "Service/carbonray-head-svc: there would be two"),
     ("cpu", drop(POLICY, "default-deny"), "nothing denies what is not allowed"),
     ("cpu", at(POLICY, "default-deny", "spec/policyTypes", ["Ingress"]), "nothing denies what is not allowed"),
     ("cpu", at(POLICY, "service", "spec/ingress/0/from", []), "lets everybody in"),
@@ -152,6 +153,7 @@ MUTATIONS: list[tuple[str, Change, str]] = [
     ("cpu", at(POLICY, "redis", "spec/ingress/0/ports/0/port", 6380), "port 6380 is none of its pods"),
     ("cpu", at(*SERVICE, f"{NODE}/template/spec/containers/0/readinessProbe/httpGet/port", "web"), "which it has not"),
     ("cpu", at(*SERVICE, f"{NODE}/template/spec/containers/0/readinessProbe", ...), "before a replica is there"),
+    ("cpu", at(*SERVICE, f"{NODE}/template/spec/containers/0/lifecycle", ...), "cuts what is in flight"),
     ("cpu", at(*SERVICE, "spec/serveService/spec/ports/0/port", 80), "Serve listens at 8000"),
     ("cpu", config("port: 8000", "port: 9000"), "Serve listens at 9000"),
     ("cpu", at(*CLUSTER, f"{WORKER}/containers/0/ports", []), "Ray's metrics are at 8080"),
