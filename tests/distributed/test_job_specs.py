@@ -11,7 +11,7 @@ JOBS = Path(__file__).parents[2] / "cluster" / "jobs"
 BARE = ("--no-robust", "--uncertainty", "0")
 SMALL = {
     "simulate": (("--firms", "1000", "--years", "1", "--shard", "500", *BARE), "report.html"),
-    "sweep": (("--seeds", "0", "--firms", "1000", "--years", "1", "--jobs", "2"), "steps"),
+    "sweep": (("--seeds", "0", "--firms", "1000", "--years", "1", "--jobs", "2"), "years"),
     "train": (("--firms", "960", "--years", "1", "--budget", "2e4", "--runners", "1", "--replicas", "2"), "policy"),
     "predictor-build": (("--size", "trial", "--jobs", "2"), "predictor"),
     "backtest": (("--firms", "1000"), "report.html"),

@@ -15,9 +15,8 @@ pytestmark = pytest.mark.slow
 SIZE = Size(economies={"train": 1, "calibrate": 1, "test": 0, "corner": 0}, firms=960, epochs=1)
 
 
-@pytest.mark.parametrize("policy", [None, "law"])
-def test_runs_on_a_cluster_are_those_on_processes(cluster: Any, tmp_path: Path, policy: str | None) -> None:
-    ground = ground_of(firms=SIZE.firms, seed=5, policy=followed.read(policy))
+def test_runs_on_a_cluster_are_those_on_processes(cluster: Any, tmp_path: Path) -> None:
+    ground = ground_of(firms=SIZE.firms, seed=5, policy=followed.read("law"))
     here, there = tmp_path / "here", tmp_path / "there"
     gather(ground, SIZE, here, place_for("process", jobs=1))
     gather(ground, SIZE, there, place_for("ray", address=cluster.address))
