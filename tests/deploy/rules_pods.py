@@ -7,8 +7,8 @@ from deploy.overlays import Overlay, Pod
 
 UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 HEAD_GIB, NODE_GIB, REPLICA_GIB, ACTOR_GIB = 1.0, 0.55, 0.65, 0.5
-"""Measured under load: all of a head with Serve's controller; of another node Ray's own, HAProxy and its manager; a replica
-(617 MB); a driver or a shard of a run of 300,000 firms (500 and 350 MB)."""
+"""Measured under load: all of a head with Serve's controller; of another node Ray's own, HAProxy and its manager; a
+replica (617 MB); a driver or a shard of a run of 300,000 firms (500 and 350 MB)."""
 SUFFICIENT = 1.25
 """How much more than measured a limit must leave."""
 
