@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import ARRAY, Connection, Engine, bindparam, cast, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import Insert
 
@@ -98,11 +98,30 @@ class Log:
                         known[one.request] = error
             if new.batches:
                 connection.execute(batch.insert(), [asdict(stored) for stored in new.batches])
-                connection.exec_driver_sql(self._observe, new.rows)
-                connection.exec_driver_sql(self._state, [(name, *state[:4]) for name, state in new.states.items()])
+                self._insert(connection, new.rows)
+                self._store(connection, [(name, *state[:4]) for name, state in new.states.items()])
         if new.batches:
             self._mirror.take(new.states, head.first + head.rows - 1)
         return [_answer(known[one.request], one) for one in batches]
+
+    def _insert(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Insert observations as fast as the store takes them: PostgreSQL by COPY."""
+        if connection.dialect.name != "postgresql":
+            connection.exec_driver_sql(self._observe, list(rows))
+            return
+        cursor: Any = connection.connection.cursor()
+        columns = ", ".join(observation.c.keys())
+        with cursor, cursor.copy(f"COPY {observation.name} ({columns}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
+
+    def _store(self, connection: Connection, states: list[tuple[Any, ...]]) -> None:
+        """Insert or replace states of firms; PostgreSQL takes columns as arrays in one statement."""
+        if connection.dialect.name != "postgresql":
+            connection.exec_driver_sql(self._state, states)
+            return
+        columns = [list(column) for column in zip(*states, strict=True)]
+        connection.exec_driver_sql(self._state, tuple(columns))
 
     def _take(self, stored: Stored, one: Batch, new: "_New") -> Stored:
         """Take a batch among what is new, or refuse it and leave that as it was."""
@@ -128,10 +147,15 @@ class _New(NamedTuple):
 
 
 def _upsert(dialect: str) -> Insert:
-    insert = postgresql.insert(firm) if dialect == "postgresql" else sqlite.insert(firm)
-    return insert.on_conflict_do_update(
-        index_elements=["firm_id"], set_={name: insert.excluded[name] for name in State._fields[:4]}
-    )
+    """Of rows of the table of firms; in PostgreSQL of its columns."""
+    if dialect == "postgresql":
+        arrays = [func.unnest(cast(bindparam(column.name), ARRAY(column.type))) for column in firm.c]
+        insert: Any = postgresql.insert(firm).from_select(firm.c.keys(), select(*arrays))
+    else:
+        insert = sqlite.insert(firm)
+    changed = {name: insert.excluded[name] for name in State._fields[:4]}
+    upsert: Insert = insert.on_conflict_do_update(index_elements=["firm_id"], set_=changed)
+    return upsert
 
 
 def _known(connection: Connection, requests: Sequence[str]) -> dict[str, Stored]:
