@@ -20,7 +20,7 @@ from serve.binding import check_binding, job_server, listening_host
 from serve.http import make_app
 from serve.service import opened
 from serve.settings import Settings, Swap
-from serve.store import migrate, open_store
+from serve.store import migrate, open_store, wait_for
 
 FIRST_KEY = "CARBONRAY_FIRST_KEY"
 """Variable with a key that a new store begins with, for where nobody is at hand to make one."""
@@ -34,7 +34,7 @@ class Ingress:
         """Open the store and load the predictor."""
         torch.set_num_threads(1)
         logging.getLogger("ray.serve").setLevel(logging.INFO)
-        self._service = opened({**settings, "jobs": settings.get("jobs") or job_server()})
+        self._service = opened({**settings, "jobs": settings.get("jobs") or job_server()}, of_ray=True)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         """The routes."""
@@ -53,6 +53,7 @@ def build(settings: Settings) -> serve.Application:
         KeyFormatError: if the environment's CARBONRAY_FIRST_KEY is none.
     """
     engine = open_store(settings.store_url)
+    wait_for(engine, settings.store_seconds)
     migrate(engine)
     if FIRST_KEY in os.environ:
         keys.take(engine, "first", os.environ[FIRST_KEY])

@@ -1,6 +1,7 @@
 """Figures for Prometheus, summed over the replicas of a node."""
 
 import os
+from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
 
@@ -13,8 +14,12 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 class Metrics:
     """Counters of one replica."""
 
-    def __init__(self) -> None:
-        """All at zero."""
+    def __init__(self, *, of_ray: bool = False) -> None:
+        """All at zero.
+
+        Args:
+            of_ray: whether this is a replica on Ray, whose nodes each tell what their own replicas did.
+        """
         self.registry = CollectorRegistry()
         self._requests = Counter(
             "carbonray_requests", "Requests answered.", ("method", "route", "status"), registry=self.registry
@@ -26,6 +31,8 @@ class Metrics:
         self._rows = Counter("carbonray_observations", "Observations stored.", registry=self.registry)
         self._policies = Counter("carbonray_policies", "Policies predicted.", registry=self.registry)
 
+        self._of_ray = _of_ray() if of_ray else {}
+
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request."""
         self._requests.labels(method if method.isupper() and len(method) < 8 else "other", route, status).inc()
@@ -34,10 +41,14 @@ class Metrics:
     def rows(self, count: int) -> None:
         """Count observations that were stored."""
         self._rows.inc(count)
+        if self._of_ray:
+            self._of_ray["observations"].inc(count)
 
     def policies(self, count: int) -> None:
         """Count policies that were predicted."""
         self._policies.inc(count)
+        if self._of_ray:
+            self._of_ray["policies"].inc(count)
 
     def page(self) -> bytes:
         """In Prometheus' text format."""
@@ -46,3 +57,13 @@ class Metrics:
         summed = CollectorRegistry()
         multiprocess.MultiProcessCollector(summed)  # type: ignore[no-untyped-call]
         return generate_latest(summed)
+
+
+def _of_ray() -> dict[str, Any]:
+    """Counters that a node's own page of metrics has, wherever a request came in."""
+    from ray.util.metrics import Counter as OfRay
+
+    return {
+        "observations": OfRay("carbonray_observations", description="Observations stored."),
+        "policies": OfRay("carbonray_policies", description="Policies predicted."),
+    }

@@ -48,14 +48,19 @@ class Asked:
 class Service:
     """A replica's own."""
 
-    def __init__(self, settings: Settings, swap: Swap) -> None:
+    def __init__(self, settings: Settings, swap: Swap, *, of_ray: bool = False) -> None:
         """Open the store and read the predictor.
+
+        Args:
+            settings: of the application.
+            swap: which predictor answers.
+            of_ray: whether this is a replica on Ray.
 
         Raises:
             SQLAlchemyError: if the store does not answer.
             PredictError: if the predictor cannot be read.
         """
-        self.settings, self.metrics = settings, Metrics()
+        self.settings, self.metrics = settings, Metrics(of_ray=of_ray)
         self.engine = open_store(settings.store_url)
         migrate(self.engine)
         self.keys, self.mirror = Keyring(self.engine, settings.keys_seconds), Mirror()
@@ -139,6 +144,6 @@ def _exposure(leakage: Leakage, scenario: str, year: int) -> Exposure:
     return Exposure(leakage.predictor, scenario_of(PolicyCase(scenario=scenario)), year)
 
 
-def opened(settings: Mapping[str, Any], swap: Mapping[str, Any] | None = None) -> Service:
+def opened(settings: Mapping[str, Any], swap: Mapping[str, Any] | None = None, *, of_ray: bool = False) -> Service:
     """A service from plain values, as Ray hands them over."""
-    return Service(Settings.model_validate(settings), Swap.model_validate(swap or {}))
+    return Service(Settings.model_validate(settings), Swap.model_validate(swap or {}), of_ray=of_ray)

@@ -23,6 +23,8 @@ class Settings(BaseModel):
     store: str = "sqlite:///runs/service/store.db"
     """SQLAlchemy URL: sqlite:///FILE (a relative one lies in the checkout), or postgresql+psycopg://HOST/NAME.  What a
     URL of PostgreSQL leaves out is that of its own variables: PGHOST, PGUSER, PGPASSWORD."""
+    store_seconds: Annotated[float, Field(ge=0)] = 60.0
+    """How long a store that does not answer is waited for when the application is built."""
     body_bytes: Annotated[int, Field(ge=1024)] = 8_000_000
     """Largest body of a request."""
     waiting: Annotated[int, Field(ge=1)] = 256

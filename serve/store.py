@@ -1,5 +1,7 @@
 """The store: SQLite in WAL mode or PostgreSQL, behind one writer at a time."""
 
+import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,12 +9,16 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
 
 HERE = Path(__file__).parent
 WRITER = 0x63617262
 """PostgreSQL's advisory lock that a writer holds; SQLite's is BEGIN IMMEDIATE."""
 PATIENCE = 5
 """Seconds that a connection or lock is waited for."""
+PAUSE = 2.0
+"""Seconds between two tries to reach a store."""
+logger = logging.getLogger("ray.serve.carbonray")
 PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=FULL",  # a commit is on the disk before it is acknowledged
@@ -73,6 +79,25 @@ def migrate(engine: Engine) -> None:
     with writing(engine) as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def wait_for(engine: Engine, seconds: float) -> None:
+    """Wait until a store answers: one that starts at the same time, or is about to be taken over by another.
+
+    Raises:
+        OperationalError: if it does not answer in time.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            engine.connect().close()
+        except OperationalError as error:
+            if time.monotonic() > deadline:
+                raise
+            logger.warning("the store does not answer yet (%s)", type(error.orig).__name__)
+            time.sleep(PAUSE)
+        else:
+            return
 
 
 def check(engine: Engine) -> None:

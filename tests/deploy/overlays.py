@@ -36,7 +36,8 @@ def _tool() -> tuple[str, ...]:
 
 
 @cache
-def _built(folder: str) -> list[Object]:
+def built(folder: str) -> list[Object]:
+    """The objects of a folder of k8s/; not to be changed."""
     done = subprocess.run([*_tool(), ROOT / "k8s" / folder], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return [one for one in yaml.load_all(done.stdout, yaml.CSafeLoader) if one]
@@ -109,8 +110,8 @@ class Overlay:
 
 
 def overlay(name: str) -> Overlay:
-    """One of OVERLAYS, built anew."""
-    return Overlay(name, copy.deepcopy(_built(f"overlays/{name}")))
+    """One of OVERLAYS with its jobs, built anew."""
+    return Overlay(name, copy.deepcopy(built(f"jobs/{name}")))
 
 
 def environment(pod: Pod) -> dict[str, str | None]:

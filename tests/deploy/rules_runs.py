@@ -77,8 +77,8 @@ def entered(found: Overlay) -> Iterator[str]:
             yield f"{name}: {order}"
         elif not str(order.given("out")).startswith("/data/"):
             yield f"{name}: --out is lost with its cluster"
-        if not spec.get("suspend"):
-            yield f"{name}: starts by itself"
+        if job["metadata"]["labels"].get("carbonray.io/job") != job["metadata"]["name"]:
+            yield f"{name}: cannot be started alone"
         if not spec.get("jobId") or not spec.get("shutdownAfterJobFinishes"):
             yield f"{name}: would run twice, or stay"
         file = ROOT / "cluster" / "jobs" / f"{job['metadata']['name']}.yaml"

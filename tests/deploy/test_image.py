@@ -57,6 +57,11 @@ def test_in_a_clean_environment_its_steps_give_a_carbonray_that_runs(tmp_path: P
     )  # fmt: skip
     assert told.returncode == 0, told.stderr
     assert told.stdout == f"{folder}: carbonray with PyTorch for cpu\n"
+    again = subprocess.run(
+        ["sh", ROOT / "cluster" / "install.sh", folder], check=False, capture_output=True, text=True,
+        env={**clean, "DEVICE": "cpu", "TORCH_INDEX": "-", "UPDATE": "1"},
+    )  # fmt: skip
+    assert (again.returncode, again.stdout) == (0, f"{folder}: is as it should be\n")
     # as in the image: programs on the path, serve beside them
     inside = {**clean, "PATH": f"{folder}/bin:/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
     small = ["--set", "economy=world-2011", "--firms", "720", "--years", "1", "--no-robust", "--uncertainty", "0"]

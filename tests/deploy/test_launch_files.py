@@ -40,9 +40,8 @@ def faults(config: dict[str, Any]) -> list[str]:
         found.append("what is installed is not what is started")
     if "/data" not in commands:
         found.append("nobody looks for shared storage")
-    for rule in config["provider"].get("security_group", {}).get("IpPermissions", []):
-        if rule["FromPort"] != 22 or any(one["CidrIp"].endswith("/0") for one in rule["IpRanges"]):
-            found.append("lets everybody in")
+    kinds = config.get("available_node_types", {}) if config["provider"]["type"] == "aws" else {}
+    found += ["lets everybody in" for one in kinds.values() if not one["node_config"].get("SecurityGroupIds")]
     return found
 
 
@@ -62,7 +61,7 @@ def test_there_is_a_list_of_hosts_and_a_cloud_that_grows_by_cpus_and_gpus() -> N
 
 
 START = "~/carbonray-env/bin/ray start"
-LET_IN = ["provider", "security_group", "IpPermissions", 0, "IpRanges", 0, "CidrIp"]
+GROUP = ["available_node_types", "gpu", "node_config", "SecurityGroupIds"]
 
 
 @pytest.mark.parametrize(
@@ -72,7 +71,7 @@ LET_IN = ["provider", "security_group", "IpPermissions", 0, "IpRanges", 0, "Cidr
         ("aws.yaml", ["worker_start_ray_commands", 1], f"{START} --address=$A", "without a token"),
         ("aws.yaml", ["head_start_ray_commands", 1],
          f"RAY_AUTH_MODE=token {START} --head --dashboard-host=0.0.0.0", "a dashboard for all"),
-        ("aws.yaml", LET_IN, "0.0.0.0/0", "lets everybody in"),
+        ("aws.yaml", GROUP, [], "lets everybody in"),
         ("aws.yaml", ["max_wrkers"], 3, "max_wrkers"),
         ("aws.yaml", ["head_node_type"], "none", "must be one of"),
         ("on-premise.yaml", ["provider", "worker_ips"], "192.0.2.11", "192.0.2.11"),

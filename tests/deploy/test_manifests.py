@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 from deploy import rules, schemas
-from deploy.overlays import OVERLAYS, ROOT, Overlay, overlay
+from deploy.overlays import OVERLAYS, ROOT, Overlay, built, overlay
 
 SHARED = ROOT.parent / "shared" / "data" / "kuberay-crds"
 KINDS = {"RayCluster": "rayclusters", "RayJob": "rayjobs", "RayService": "rayservices"}
@@ -157,7 +157,7 @@ MUTATIONS: list[tuple[str, Change, str]] = [
     ("cpu", at(*SERVICE, "spec/serveService/spec/ports/0/port", 80), "Serve listens at 8000"),
     ("cpu", config("port: 8000", "port: 9000"), "Serve listens at 9000"),
     ("cpu", at(*CLUSTER, f"{WORKER}/containers/0/ports", []), "Ray's metrics are at 8080"),
-    ("production", at("ServiceMonitor", "carbonray-api", "spec/endpoints/0/port", "http"), "finds no port http"),
+    ("production", at("ServiceMonitor", "carbonray-ray", "spec/endpoints/0/port", "http"), "finds no port http"),
     ("production", at("ServiceMonitor", "carbonray-ray", "spec/selector/matchLabels", {"a": "b"}), "finds no port"),
     ("cpu", at(*CLUSTER, "spec/gcsFaultToleranceOptions", ...), "forgets what it knew"),
     ("cpu", at(*CLUSTER, "spec/gcsFaultToleranceOptions/redisAddress", "redis://r:6379"), "no Redis at"),
@@ -169,11 +169,11 @@ MUTATIONS: list[tuple[str, Change, str]] = [
     ("production", config("min_replicas: 2", "min_replicas: 1"), "one node carries it all"),
     ("production", config("max_replicas: 8", "max_replicas: 9"), "find no room"),
     ("cpu", at(*SERVICE, f"{NODE}/minReplicas", 0), "no replica is warm"),
-    ("cpu", at(*SERVICE, f"{NODE}/template/spec/containers/0/env/3/value", "0"), "RAY_SERVE_ENABLE_HA_PROXY is not 1"),
-    ("cpu", at(*SERVICE, f"{NODE}/template/spec/containers/0/env/4/value", "haproxy"), "no HAProxy that answers 503"),
+    ("cpu", at(*SERVICE, f"{NODE}/template/spec/containers/0/env/4/value", "0"), "RAY_SERVE_ENABLE_HA_PROXY is not 1"),
+    ("cpu", at(*SERVICE, f"{NODE}/template/spec/containers/0/env/5/value", "haproxy"), "no HAProxy that answers 503"),
     ("cpu", at(*SERVICE, f"{NODE}/template/spec/containers/0/env/0/value", "sqlite:///a.db"), "do not share a store"),
-    ("cpu", at(*SERVICE, f"{NODE}/template/spec/containers/0/env/1/value", "/tmp/runs"), "are lost with it"),
-    ("cpu", at(*SERVICE, f"{NODE}/template/spec/containers/0/env/2", ...), "has no key to begin with"),
+    ("cpu", at(*SERVICE, f"{NODE}/template/spec/containers/0/env/2/value", "/tmp/runs"), "are lost with it"),
+    ("cpu", at(*SERVICE, f"{NODE}/template/spec/containers/0/env/3", ...), "has no key to begin with"),
     ("cpu", entry("--runners", "--runner"), "No such option: --runner"),
     ("cpu", entry("train law", "train lwa"), "lwa: unknown scenario"),
     ("cpu", entry("jobs run train", "jobs run teach"), "teach: jobs run simulate"),
@@ -181,7 +181,7 @@ MUTATIONS: list[tuple[str, Change, str]] = [
     ("cpu", entry("--out /data/policies/law", "--out /tmp/law"), "is lost with its cluster"),
     ("cpu", entry("--out /data/policies/law", "--out law"), "--out law: give an absolute folder"),
     ("cpu", entry("--budget 2e7", "--budget 3e7"), "another command than that of train.yaml"),
-    ("cpu", at(*JOB, "spec/suspend", False), "starts by itself"),
+    ("cpu", at(*JOB, "metadata/labels", {}), "cannot be started alone"),
     ("cpu", at(*JOB, "spec/jobId", ...), "would run twice"),
     ("cpu", at("Namespace", "carbonray", "metadata/labels", {"a": "b"}), "lets pods do anything"),
     ("cpu", at(*REDIS, "metadata/namespace", "default"), "lies elsewhere"),
@@ -196,9 +196,15 @@ def test_what_would_go_wrong_is_caught(name: str, change: Change, said: str) -> 
     assert any(said in fault for fault in told), told
 
 
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_an_overlay_alone_starts_no_job(name: str) -> None:
+    with_jobs, alone = overlay(name).objects, built(f"overlays/{name}")
+    assert [one for one in with_jobs if one["kind"] != "RayJob"] == alone
+
+
 def test_the_images_of_every_kind_are_set_in_both_places() -> None:
-    base, cuda = ROOT / "k8s/base/images.yaml", ROOT / "k8s/components/cuda/images.yaml"
-    assert base.read_text() == cuda.read_text()
+    cpu, cuda = (ROOT / f"k8s/components/image-{name}/images.yaml" for name in ("cpu", "cuda"))
+    assert cpu.read_text() == cuda.read_text()
 
 
 def test_every_file_of_k8s_is_used() -> None:

@@ -9,11 +9,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, delete, select, text, update
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
 
 from serve import keys
 from serve.log import Batch, Log, ReusedKeyError, Stored, content_of
 from serve.mirror import Mirror, Row
-from serve.store import migrate, open_store, writing
+from serve.store import migrate, open_store, wait_for, writing
 from serve.tables import api_key, batch, firm, metadata, observation
 from serve.verify import verify
 
@@ -231,6 +232,17 @@ def test_what_a_url_of_postgresql_leaves_out_is_in_its_variables(postgres: Any, 
     engine = open_store("postgresql+psycopg://")
     with engine.connect() as connection:
         assert connection.execute(text("SELECT current_database()")).scalar() == database
+    engine.dispose()
+
+
+def test_a_store_that_comes_up_later_is_waited_for(postgres: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr("serve.store.PAUSE", 0.05)
+    engine = open_store(postgres.database())
+    postgres.kill()
+    with pytest.raises(OperationalError):
+        wait_for(engine, 0.1)
+    threading.Timer(0.5, postgres.start).start()
+    wait_for(engine, 60)
     engine.dispose()
 
 

@@ -52,7 +52,7 @@ def test_the_card(carbonray: Run) -> None:
         (("predict", "law", "--level", "0.7"), "level: 0.7 was not calibrated"),
         (("predict", "law", "--predictor", "nowhere"), "nowhere: is no folder of a predictor"),
         (("predict", "law", "--set", "economy=world-2011"), "economy: this predictor was built for goods-2026"),
-        (("predictor", "build", "--size", "huge"), "--size huge: choose small or full"),
+        (("predictor", "build", "--size", "huge"), "--size huge: choose trial or small or full"),
         (("predictor", "show", "--predictor", "nowhere"), "nowhere: is no folder of a predictor"),
     ],
 )

@@ -135,7 +135,7 @@ def test_a_folder_that_holds_anything_else_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_size_that_there_is_not() -> None:
-    with pytest.raises(ScenarioError, match="--size huge: choose small or full"):
+    with pytest.raises(ScenarioError, match="--size huge: choose trial or small or full"):
         build_predictor("nowhere", size="huge")
 
 
