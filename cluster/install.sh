@@ -32,7 +32,7 @@ trap 'test $? -eq 0 || rm -rf "$folder"' EXIT  # nothing half-installed is left
 pip() { "$folder/bin/python" -m pip install --quiet --no-cache-dir --disable-pip-version-check "$@"; }
 
 torch="$(grep '^torch==' "$source/constraints.txt")"
-if [ "$index" = "-" ]; then pip "$torch"; else pip --index-url "$index" "$torch"; fi
+if [ "$index" = "-" ]; then pip "$torch"; else pip -i "$index" "$torch"; fi
 pip --constraint "$source/constraints.txt" "$source[serve,predict,frontier]"
 
 "$folder/bin/python" - "$device" << 'END'
