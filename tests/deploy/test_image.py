@@ -18,6 +18,8 @@ def test_the_image_is_pinned_confined_and_watched() -> None:
     (health,) = re.findall(r'HEALTHCHECK .*CMD \["sh", "/opt/carbonray/(.*)"\]', told)
     assert (ROOT / health).is_file()
     assert "RUN sh cluster/install.sh" in told
+    (variables,) = re.findall(r"^ENV ((?:.*\\\n)*.*)$", told, re.M)
+    assert "RAY_" not in variables  # a cluster without a token, such as dev's, would not come up
     for source in re.findall(r"^COPY (.*) \S+$", told, re.M):
         assert all((ROOT / one).exists() for one in source.split())
     ignored = (ROOT / "cluster" / "Dockerfile.dockerignore").read_text()

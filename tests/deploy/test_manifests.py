@@ -88,13 +88,13 @@ REDIS = ("StatefulSet", "carbonray-redis")
 POLICY = "NetworkPolicy"
 MUTATIONS: list[tuple[str, Change, str]] = [
     # overlay, what is changed, what is said of it
-    ("cpu", at(*CLUSTER, "spec/rayVersoin", "2.60.0"), "rayVersoin"),
+    ("cpu", at(*CLUSTER, "spec/rayVersoin", "2.60.0"), "'rayVersoin' was unexpected"),
     ("cpu", at(*CLUSTER, "spec/workerGroupSpecs/0/maxReplicas", "16"), "is not of type 'integer'"),
     ("cpu", at(*CLUSTER, "spec/autoscalerOptions/upscalingMode", "Fast"), "'Fast' is not one of"),
-    ("cpu", at(*CLUSTER, f"{HEAD}/containers/0/imagePullPolcy", "Always"), "imagePullPolcy"),
-    ("cpu", at(*JOB, "spec/submitterPodTemplate/spec/restart", "Never"), "restart"),
-    ("cpu", at(*REDIS, "spec/template/spec/containers/0/port", 1), "port"),
-    ("cpu", at(POLICY, "ray", "spec/ingres", []), "ingres"),
+    ("cpu", at(*CLUSTER, f"{HEAD}/containers/0/imagePullPolcy", "Always"), "'imagePullPolcy' was unexpected"),
+    ("cpu", at(*JOB, "spec/submitterPodTemplate/spec/restart", "Never"), "'restart' was unexpected"),
+    ("cpu", at(*REDIS, "spec/template/spec/containers/0/port", 1), "'port' was unexpected"),
+    ("cpu", at(POLICY, "ray", "spec/ingres", []), "'ingres' was unexpected"),
     ("cpu", at(*JOB, "spec/submissionMode", "Foo"), "submissionMode Foo is none"),
     ("cpu", at(*SERVICE, "spec/upgradeStrategy/type", "RollingUpdate"), "upgradeStrategy is none"),
     ("cpu", at(*CLUSTER, "spec/headGroupSpec/serviceType", "LoadBalancer"), "reached from outside"),
