@@ -22,7 +22,7 @@ Address = Annotated[
     str | None,
     typer.Option(
         metavar="URL",
-        help="Dashboard of the cluster's head. [default: RAY_API_SERVER_ADDRESS, else http://127.0.0.1:8265]",
+        help="Dashboard of the cluster's head. [default: RAY_API_SERVER_ADDRESS, RAY_ADDRESS, http://127.0.0.1:8265]",
     ),
 ]
 Name = Annotated[
@@ -70,7 +70,7 @@ def submit(
         python=python or spec.python,
         ship=ship or spec.ship,
     )
-    order = read_order(ctx, [*spec.run, *(words[1:] if spec.run else words)])
+    order = _asked(ctx, [*spec.run, *words[1:]], f"{words[0]}: run: ") if spec.run else _asked(ctx, words)
     if order.command == "sweep":
         _check_sweep(order)
     submitted = cluster.submit(order, address=address, id=name or spec.id, environment=beside)
@@ -84,7 +84,19 @@ def submit(
     if not follow:
         print(job.id)
         return
-    _follow(job.id, address)
+    _follow(job.id, address, before=job.over)
+
+
+def _asked(ctx: typer.Context, words: Sequence[str], where: str = "") -> "Order":
+    """What words order; whatever is wrong with them in one line."""
+    from carbonray.runtime.job_order import JobError
+
+    try:
+        return read_order(ctx, words)
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # of the command line's parser, which would add its usage
+            raise
+        raise JobError(f"{where}{error.format_message()}") from None
 
 
 def _check_sweep(order: "Order") -> None:
@@ -111,7 +123,7 @@ def _variables(pairs: Any) -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in pairs)
 
 
-def _follow(id: str, address: str | None) -> None:
+def _follow(id: str, address: str | None, *, before: bool = False) -> None:
     """Print a job's log until it is over, and end with its exit code; Ctrl-C leaves it running."""
     from carbonray.runtime import jobs as cluster
 
@@ -122,7 +134,7 @@ def _follow(id: str, address: str | None) -> None:
         show, stop = f"carbonray jobs logs {id} --follow{at}", f"carbonray jobs cancel {id}{at}"
         _note(f"{id}: goes on; `{show}` shows it, `{stop}` stops it")
         raise typer.Exit(INTERRUPTED) from None
-    _note(f"{id}: {job.outcome} after {_took(job)}")
+    _note(f"{id}: {job.outcome} {'before; nothing ran now' if before else f'after {_took(job)}'}")
     raise typer.Exit(job.code)
 
 
@@ -137,7 +149,8 @@ def read_order(ctx: typer.Context, words: Sequence[str]) -> "Order":
     root: Any = ctx.find_root()
     name = next((name for name in COMMANDS if list(words[: len(name.split())]) == name.split()), None)
     if name is None:
-        raise JobError(f"{' '.join(words[:1])}: jobs run {', '.join(COMMANDS[:-1])} or {COMMANDS[-1]}")
+        known = f"{', '.join(COMMANDS[:-1])} or {COMMANDS[-1]}"
+        raise JobError(f"{' '.join(words[:1])}: is no command for a job; choose {known}")
     command = root.command
     for part in name.split():
         command = command.get_command(root, part)

@@ -22,6 +22,8 @@ from nodes.hosts import NAMES, Hosts, hosts
 from nodes.job import Job, wait
 from nodes.tables import differing, digests, print_digests
 
+FEWEST = 960
+"""Firms of the economy, five in each of its cells."""
 BEFORE = 3
 """The step whose checkpoint stands before a node is cut off."""
 
@@ -52,6 +54,8 @@ def parse(words: list[str] | None) -> Asked:
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep tables, checkpoints and logs in a new folder")
     parser.add_argument("--loopback", action="store_true", help="no network namespaces, as without root")
     asked = Asked(**vars(parser.parse_args(words)))
+    if asked.firms < FEWEST:
+        parser.error(f"--firms {asked.firms}: give at least {FEWEST}")
     if asked.years < 2:
         parser.error(f"--years {asked.years}: give at least 2, for a node is cut off in the first")
     most = asked.firms // len(NAMES)

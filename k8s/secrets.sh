@@ -18,6 +18,7 @@ make() {
     kubectl --namespace "$namespace" create secret generic "$name" --from-env-file=/dev/stdin
 }
 
+kubectl version > /dev/null 2>&1 || { echo "secrets.sh: kubectl reaches no cluster; look at kubectl config" >&2; exit 1; }
 kubectl get namespace "$namespace" > /dev/null 2>&1 || kubectl create namespace "$namespace"
 make carbonray-redis << END
 password=$(random 32)

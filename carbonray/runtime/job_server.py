@@ -15,6 +15,7 @@ LOCAL = "http://127.0.0.1:8265"
 """Where Ray's dashboard listens unless told otherwise."""
 ADDRESSES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
 """Variables that name the cluster where no address is given; Ray itself would prefer them to a given one."""
+TOKEN = "set RAY_AUTH_MODE=token, and put the cluster's token into ~/.ray/auth_token or RAY_AUTH_TOKEN"
 CHATTY = (
     "ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk", "ray._private.runtime_env.packaging",
 )  # fmt: skip
@@ -94,7 +95,7 @@ def connect(address: str | None = None) -> Any:
     except (requests.ConnectionError, requests.Timeout, ConnectionError):
         raise JobError(f"{place}: no cluster answers; give the dashboard of its head with --address") from None
     except RayError as error:  # a token is missing or wrong
-        raise JobError(f"{place}: {_line(str(error))}") from None
+        raise JobError(f"{place}: {_line(str(error))}; {TOKEN}") from None
     except (requests.RequestException, RuntimeError, ValueError) as error:
         raise JobError(f"{place}: is not the dashboard of a Ray cluster ({_line(str(error))})") from None
 

@@ -15,7 +15,8 @@ from carbonray.runtime.job_order import JobError
 
 
 def _words(given: Any) -> Any:
-    return tuple(shlex.split(given)) if isinstance(given, str) else given
+    words = tuple(shlex.split(given)) if isinstance(given, str) else given
+    return words[1:] if words and words[0] == "carbonray" else words
 
 
 class JobSpec(BaseModel):

@@ -176,7 +176,7 @@ MUTATIONS: list[tuple[str, Change, str]] = [
     ("cpu", at(*SERVICE, f"{NODE}/template/spec/containers/0/env/3", ...), "has no key to begin with"),
     ("cpu", entry("--runners", "--runner"), "No such option: --runner"),
     ("cpu", entry("train law", "train lwa"), "lwa: unknown scenario"),
-    ("cpu", entry("jobs run train", "jobs run teach"), "teach: jobs run simulate"),
+    ("cpu", entry("jobs run train", "jobs run teach"), "teach: is no command for a job"),
     ("cpu", entry("carbonray jobs run", "carbonray"), "a retry would begin anew"),
     ("cpu", entry("--out /data/policies/law", "--out /tmp/law"), "is lost with its cluster"),
     ("cpu", entry("--out /data/policies/law", "--out law"), "--out law: give an absolute folder"),

@@ -77,7 +77,8 @@ def test_other_bytes_or_no_tables_are_a_failure(
 
 
 @pytest.mark.parametrize(
-    "words", [["--years", "1"], ["--shard", "0"], ["--shard", "401", "--firms", "1200"], ["--keep", "."]]
+    "words",
+    [["--years", "1"], ["--firms", "-5"], ["--shard", "0"], ["--shard", "401", "--firms", "1200"], ["--keep", "."]],
 )
 def test_bad_input_is_refused_before_anything_is_started(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:

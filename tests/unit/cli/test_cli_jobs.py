@@ -192,7 +192,11 @@ def test_a_specification_says_what_the_job_needs_and_options_come_on_top(
     [
         ("run: simulate law\ncpus: 3\n", "cpus: unknown key"),
         ("targets: [law]\n", "run: Field required"),
-        ("run: report runs/a\n", "report: jobs run simulate, sweep, train, predictor build or backtest"),
+        ("run: carbonray simulate law --no-such-option\n", "job.yaml: run: No such option: --no-such-option"),
+        (
+            "run: report runs/a\n",
+            "report: is no command for a job; choose simulate, sweep",
+        ),
         ("just words", "is no job specification"),
         ("run: [a\n", "is no YAML"),
     ],
@@ -210,7 +214,10 @@ def test_a_specification_that_is_none_is_refused_in_one_line(
 def test_a_job_is_a_command_that_leaves_results(carbonray: Run) -> None:
     code, _, err = carbonray("jobs", "run", "report", "runs/mine")
     assert code == 2
-    assert err == "carbonray: report: jobs run simulate, sweep, train, predictor build or backtest\n"
+    assert (
+        err
+        == "carbonray: report: is no command for a job; choose simulate, sweep, train, predictor build or backtest\n"
+    )
 
 
 def test_the_command_line_does_not_wait_for_what_jobs_need() -> None:
