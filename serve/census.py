@@ -35,6 +35,10 @@ class Census:
         self._intensity = dict(zip(cells, mean.tolist(), strict=True))  # t CO2 a million USD
         self._output = dict(zip(cells, economy.output.tolist(), strict=True))  # million USD a year
 
+    def knows_all(self, observations: Sequence[Observation], known: Mapping[str, State]) -> bool:
+        """Whether every row names its cell, or its firm has one already."""
+        return all(one.cell or one.firm_id in self._cell_of or one.firm_id in known for one in observations)
+
     def rows_of(self, observations: Sequence[Observation], now: datetime, known: Mapping[str, State]) -> list[Row]:
         """Rows of the log.
 

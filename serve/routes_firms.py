@@ -43,6 +43,8 @@ async def observe(
     asked: Annotated[ObservationBatch, body(ObservationBatch)],
 ) -> Response:
     """Store observations; once this is answered, they survive whatever fails."""
+    if not here.census.knows_all(asked.observations, here.mirror.firms):
+        await to_thread.run_sync(here.catch_up)  # another replica may know them
     rows = here.census.rows_of(asked.observations, datetime.now(UTC), here.mirror.firms)
     one = Batch(request=f"{request.scope['sender']}/{idempotency_key}", rows=rows, content_sha256=content_of(rows))
     try:

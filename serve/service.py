@@ -88,6 +88,15 @@ class Service:
         self.census = Census(place(load_plants(LIST), economy), economy)
         self._exposure = lru_cache(32)(partial(_exposure, leakage))
 
+    def catch_up(self) -> None:
+        """Read what other replicas have stored.
+
+        Raises:
+            SQLAlchemyError: if the store does not answer.
+        """
+        with self.engine.connect() as connection:
+            self.mirror.catch_up(connection)
+
     def ranking(self, scenario: str, year: int, kind: str) -> tuple[pd.DataFrame, int]:
         """Plants or cells with all that was acknowledged before, and the position of the log that is counted.
 
@@ -96,8 +105,7 @@ class Service:
             SQLAlchemyError: if the store does not answer.
         """
         with self._ranking:
-            with self.engine.connect() as connection:
-                self.mirror.catch_up(connection)
+            self.catch_up()
             position = self.mirror.position
             table: pd.DataFrame = self._exposure(scenario, year).table(kind, self.mirror.all(), position)
             return table, position

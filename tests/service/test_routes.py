@@ -184,6 +184,15 @@ def test_a_firm_stays_in_its_cell_and_others_of_that_moment_are_stored(http: Tes
     assert send(http, seen(), seen(**firm), key="c").json()["batch"] == 2  # its cell is known
 
 
+def test_a_firm_that_another_replica_knows_need_not_name_its_cell(
+    http: TestClient, make_service: Any, tmp_path: Any
+) -> None:
+    firm = {"firm_id": "stranger", "emissions_t_per_year": 0.0}
+    with TestClient(make_app(make_service(tmp_path))) as other:  # of the same store
+        assert send(other, seen(cell="EU26-STL", **firm)).status_code == 200
+    assert send(http, seen(**firm), key="b").status_code == 200
+
+
 def test_a_firm_is_told_by_event_time_with_its_history(http: TestClient) -> None:
     times = ["2026-03-01T00:00:00Z", "2026-05-01T02:00:00+02:00", "2026-04-01T00:00:00Z"]
     for number, time in enumerate(times):
