@@ -144,13 +144,12 @@ def _note(line: str) -> None:
 
 def read_order(ctx: typer.Context, words: Sequence[str]) -> "Order":
     """Words as the command line reads them for the command that they begin with."""
-    from carbonray.runtime.job_order import COMMANDS, DEFAULT, JobError, Order
+    from carbonray.runtime.job_order import CHOICE, COMMANDS, DEFAULT, JobError, Order
 
     root: Any = ctx.find_root()
     name = next((name for name in COMMANDS if list(words[: len(name.split())]) == name.split()), None)
     if name is None:
-        known = f"{', '.join(COMMANDS[:-1])} or {COMMANDS[-1]}"
-        raise JobError(f"{' '.join(words[:1])}: is no command for a job; choose {known}")
+        raise JobError(f"{' '.join(words[:1])}: is no command for a job; choose {CHOICE}")
     command = root.command
     for part in name.split():
         command = command.get_command(root, part)

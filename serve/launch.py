@@ -18,6 +18,7 @@ import time
 import urllib.request
 from collections.abc import Sequence
 from http import HTTPStatus
+from http.client import HTTPException
 from pathlib import Path
 
 import yaml
@@ -77,7 +78,7 @@ def _answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=1) as answer:
             return bool(answer.status == HTTPStatus.OK)
-    except OSError:
+    except (OSError, HTTPException):  # nobody yet, a refusal, or something that is no HTTP
         return False
 
 

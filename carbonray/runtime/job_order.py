@@ -10,6 +10,7 @@ from carbonray.config_worlds import WORLDS, AnyScenario, file_in
 
 COMMANDS = ("simulate", "sweep", "train", "predictor build", "backtest")
 """Commands that a cluster can be asked to run."""
+CHOICE = f"{', '.join(COMMANDS[:-1])} or {COMMANDS[-1]}"
 CHANGES = ("firms", "years", "replicas", "seed")
 """Options that set a key of the scenario."""
 SCENARIO = (*CHANGES, "settings", "plants", "plant_list")
@@ -86,6 +87,8 @@ def check(order: Order) -> None:
         ScenarioError: if a scenario is refused.
         DataError: if a file that it names is missing or not in order.
     """
+    if order.command not in COMMANDS:
+        raise JobError(f"{order.command}: is no command for a job; choose {CHOICE}")
     found_by_resume = order.command != "simulate" and order.given("resume") is not None
     if order.given("out") is None and not found_by_resume:
         raise JobError("--out: give an absolute folder of the cluster; a job's working directory vanishes with it")

@@ -2,9 +2,10 @@
 
 import os
 import socket
+import threading
 from pathlib import Path
 
-from serve.launch import BLOCK, own_ports, processes
+from serve.launch import BLOCK, _answers, own_ports, processes
 
 
 def ports() -> list[int]:
@@ -29,3 +30,18 @@ def test_a_process_that_is_no_haproxy_is_not_asked_to_stop(tmp_path: Path) -> No
     assert processes(tmp_path) == []
     (tmp_path / "pids").write_text(f"{os.getpid()}\n999999999\n")
     assert processes(tmp_path) == []
+
+
+def test_what_is_no_http_is_not_ready() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def talk() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(b"hello\r\n\r\n")
+
+        talking = threading.Thread(target=talk)
+        talking.start()
+        assert not _answers(f"http://127.0.0.1:{server.getsockname()[1]}/readyz")
+        talking.join()

@@ -125,6 +125,10 @@ def test_checkpoints_may_lie_behind_a_url_and_files_on_the_cluster_alone() -> No
 def test_a_target_that_no_cluster_could_load_is_refused() -> None:
     with pytest.raises(ScenarioError, match="no-such-scenario: unknown scenario"):
         check(order("no-such-scenario"))
+    with pytest.raises(
+        JobError, match="report: is no command for a job; choose simulate, sweep, train, predictor build"
+    ):
+        check(Order(command="report"))
 
 
 def test_the_files_of_a_scenario_travel_and_are_found_from_the_working_directory(
